@@ -1,0 +1,85 @@
+"""``nem2e-tf``: the commands are loaded only when they are called."""
+
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from nem2e_tf import __version__
+from nem2e_tf.errors import InputError, near
+
+COMMANDS = {
+    "zoo": ("zoo", "List the refiners and show what one is."),
+    "data": ("data", "Make cohorts of recordings, or embedded ones, and check them."),
+    "train": ("train", "Train one refiner on a whole cohort."),
+    "cv": ("cv", "Cross-validate refiners, leaving groups out."),
+    "report": ("report", "Print the evidence of runs."),
+    "export": ("export", "Write a refiner as SavedModel or TFLite, checked."),
+    "refine": ("refine", "Refine an activation file."),
+    "inspect": ("inspect", "Print what an exported file is."),
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules, imported when called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        if cmd_name not in COMMANDS:
+            ctx.fail(f"no command {cmd_name!r}{near(cmd_name, list(COMMANDS))}")
+        module = importlib.import_module(f"nem2e_tf.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Describe the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nem2e-tf")
+def group() -> None:
+    """Refine simulated muscle activity into what EMG would have measured.
+
+    Recordings become a cohort (data), refiners are compared on subjects they never saw (cv,
+    report), and the best one is trained, exported and used (train, export, refine).
+    """
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line; errors that a user can mend take one line and exit code 2."""
+    try:
+        group.main(arguments, prog_name="nem2e-tf", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "nem2e-tf"
+        _fail(f"{error.format_message()} (see '{where} --help')")
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except InputError as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("nem2e-tf: interrupted; run the same command again to go on", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has read enough; nothing more can be written to it.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(0)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"nem2e-tf: error: {' '.join(message.split())}", err=True)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""One group's scores: the refined cycles against the simulation and the mean EMG pattern.
+
+A cycle whose measured curve for a muscle holds NaN is left out for that muscle; how many cycles
+remain is part of the score. NaN in an estimate is never left out: it makes the score NaN.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.evaluation.metrics import correlation, lag_milliseconds, lag_percent, rmse
+
+SCORE_COLUMNS = (
+    "n_cycles",
+    "rmse_simulated",
+    "rmse_mean_pattern",
+    "rmse_refined",
+    "rate",
+    "skill",
+    "r",
+    "lag_ms",
+)
+
+
+def group_error(
+    error_by_cycle: ArrayLike,
+    condition: ArrayLike,
+    *,
+    keep: "NDArray[np.bool_] | None" = None,
+) -> NDArray[np.float64]:
+    """Error of a group: mean over the cycles of each condition, then over the conditions.
+
+    The paper's subject value is such a mean over four speeds: a condition with many cycles weighs
+    no more than one with few.
+
+    Parameters
+    ----------
+    error_by_cycle : array [cycle, ...]
+        Such as the RMSE of each cycle and muscle.
+    condition : array [cycle]
+        The condition of each cycle.
+    keep : boolean array [cycle, ...], optional
+        Which cycles count; all by default. A condition without any is not part of the mean.
+
+    Returns
+    -------
+    float64 array [...]
+        NaN where no cycle counts or one that counts is NaN.
+
+    Examples
+    --------
+    >>> group_error([[1.0], [3.0], [10.0]], ["slow", "slow", "fast"])
+    array([6.])
+    """
+    error = np.asarray(error_by_cycle, dtype=np.float64)
+    labels = np.asarray(condition)
+    if labels.shape != error.shape[:1]:
+        raise InputError(
+            f"condition: expected one a cycle ({error.shape[0]}), found shape {labels.shape}"
+        )
+    counted = np.ones(error.shape, dtype=bool) if keep is None else np.asarray(keep, dtype=bool)
+    total = np.zeros(error.shape[1:])
+    n_conditions = np.zeros(error.shape[1:])
+    for label in np.unique(labels):
+        rows = labels == label
+        n = counted[rows].sum(axis=0)
+        total += np.where(counted[rows], error[rows], 0.0).sum(axis=0) / np.maximum(n, 1)
+        n_conditions += n > 0
+    return _ratio(total, n_conditions)
+
+
+def score(
+    measured: ArrayLike,
+    *,
+    simulated: ArrayLike,
+    mean_pattern: ArrayLike,
+    refined: ArrayLike,
+    conditions: ArrayLike,
+    durations: ArrayLike,
+) -> list[dict[str, Any]]:
+    """Score the refined cycles of one group that was left out.
+
+    Parameters
+    ----------
+    measured : array [cycle, sample, muscle]
+        Normalised EMG. A cycle that holds NaN for a muscle is left out for that muscle.
+    simulated : array [cycle, sample, muscle]
+        The mean of each muscle's simulated counterparts.
+    mean_pattern : array [sample, muscle] or [cycle, sample, muscle]
+        The mean EMG pattern of the training cycles: see `mean_pattern`.
+    refined : array [cycle, sample, muscle]
+        What the refiner made of the simulation.
+    conditions : array [cycle]
+        Such as the speed; see `group_error`.
+    durations : array [cycle]
+        Of each cycle, in seconds.
+
+    Returns
+    -------
+    list of dict
+        One a muscle, with the keys `SCORE_COLUMNS`: ``n_cycles``; ``rmse_simulated``,
+        ``rmse_mean_pattern`` and ``rmse_refined`` (see `group_error`, in units of the EMG);
+        ``rate`` = (refined - simulated) / simulated, negative is better; ``skill`` = 1 - refined /
+        mean pattern, positive is better (both of the group's errors, not means of ratios; NaN where
+        the divisor is 0); ``r`` and ``lag_ms`` of the refined curves, means over the cycles that
+        have one (a constant curve has none: see `correlation` and `lag_percent`). With no cycle all
+        but ``n_cycles`` are NaN.
+
+    Raises
+    ------
+    InputError
+        The shapes do not fit.
+    """
+    target = np.asarray(measured, dtype=np.float64)
+    if target.ndim != 3:
+        raise InputError(f"measured: expected [cycle, sample, muscle], found {target.shape}")
+    if np.shape(durations) != target.shape[:1]:
+        raise InputError(
+            f"durations: expected one a cycle ({target.shape[0]}), found {np.shape(durations)}"
+        )
+    pattern = np.asarray(mean_pattern, dtype=np.float64)
+    if pattern.ndim == 2:
+        pattern = np.broadcast_to(pattern, (len(target), *pattern.shape))
+    estimate = np.asarray(refined, dtype=np.float64)
+    keep = np.asarray(~np.isnan(target).any(axis=1))
+
+    before, blind, after = (
+        group_error(rmse(target, curves), conditions, keep=keep)
+        for curves in (np.asarray(simulated), pattern, estimate)
+    )
+    columns = {
+        "n_cycles": keep.sum(axis=0),
+        "rmse_simulated": before,
+        "rmse_mean_pattern": blind,
+        "rmse_refined": after,
+        "rate": _ratio(after - before, before),
+        "skill": 1.0 - _ratio(after, blind),
+        "r": _mean_of_known(correlation(target, estimate)),
+        "lag_ms": _mean_of_known(lag_milliseconds(lag_percent(target, estimate), durations)),
+    }
+    return [
+        {"n_cycles": int(columns["n_cycles"][muscle])}
+        | {name: float(columns[name][muscle]) for name in SCORE_COLUMNS[1:]}
+        for muscle in range(target.shape[2])
+    ]
+
+
+def mean_pattern(measured: ArrayLike) -> NDArray[np.float64]:
+    """Mean EMG pattern of the training cycles: the estimate that never looks at its input.
+
+    Parameters
+    ----------
+    measured : array [cycle, sample, muscle]
+        Training cycles, all conditions. A cycle that holds NaN for a muscle is left out for that
+        muscle.
+
+    Returns
+    -------
+    float64 array [sample, muscle]
+        NaN for a muscle without any cycle.
+
+    Examples
+    --------
+    >>> mean_pattern([[[1.0], [2.0]], [[3.0], [6.0]], [[9.0], [np.nan]]])
+    array([[2.],
+           [4.]])
+    """
+    curves = np.asarray(measured, dtype=np.float64)
+    keep = ~np.isnan(curves).any(axis=1, keepdims=True)
+    n = keep.sum(axis=0)
+    return _ratio(np.where(keep, curves, 0.0).sum(axis=0), np.broadcast_to(n, curves.shape[1:]))
+
+
+def mean_pattern_per_condition(
+    measured: ArrayLike, *, conditions: ArrayLike, wanted: "Sequence[Any] | NDArray[Any]"
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Mean EMG pattern of the training cycles of the same condition: a second reference.
+
+    Parameters
+    ----------
+    measured : array [cycle, sample, muscle]
+        Training cycles; NaN as in `mean_pattern`.
+    conditions : array [cycle]
+        The condition of each training cycle.
+    wanted : sequence [other cycle]
+        The conditions of the cycles to be estimated.
+
+    Returns
+    -------
+    patterns : float64 array [other cycle, sample, muscle]
+        The mean pattern of each one's condition. Where training has no cycle of a condition with a
+        muscle's EMG, the mean pattern over all conditions stands in.
+    pooled : boolean array [other cycle, muscle]
+        Where it does.
+    """
+    curves = np.asarray(measured, dtype=np.float64)
+    labels = np.asarray(conditions)
+    others = np.asarray(wanted)
+    overall = mean_pattern(curves)
+    patterns = np.empty((len(others), *curves.shape[1:]))
+    pooled = np.zeros((len(others), curves.shape[2]), dtype=bool)
+    for label in np.unique(others):
+        own = mean_pattern(curves[labels == label])
+        absent = np.isnan(own).any(axis=0)
+        patterns[others == label] = np.where(absent, overall, own)
+        pooled[others == label] = absent
+    return patterns, pooled
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
+    """Divide; NaN, without a warning, where the divisor is 0."""
+    return np.asarray(part) / np.where(np.asarray(whole) == 0, np.nan, whole)
+
+
+def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = ~np.isnan(values)
+    return _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))

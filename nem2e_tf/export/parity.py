@@ -1,0 +1,175 @@
+"""Whether an exported file does the same as the refiner it came from, on real cycles."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.export import ExportError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a file may differ.
+
+    Parameters
+    ----------
+    difference : float
+        Largest difference of a sample, as a share of the muscle's range.
+    rmse : float
+        Relative change of the task's error (against measured EMG). A change smaller than
+        `difference` of the range passes: a perfect refiner's error is rounding, and so is its
+        change.
+    """
+
+    difference: float
+    rmse: float
+
+
+LIMITS = {"float32": Limits(difference=1e-5, rmse=1e-4)}
+
+
+@dataclass(frozen=True)
+class MuscleParity:
+    """How one muscle of a file compares with the refiner.
+
+    Attributes
+    ----------
+    muscle : str
+    range : float
+        Range over all reference cycles: the refiner's output's, or that of the measured EMG where
+        it is larger (a refiner that hardly moves is held to what it should have done).
+    difference : float
+        Largest difference of a sample, as a share of the range.
+    rms_difference : float
+        Root mean square difference, as a share of the range.
+    worst_cycle : int
+        Reference cycle of the largest difference.
+    rmse_refiner, rmse_file : float or None
+        The task's error of the refiner and of the file: root mean square over a cycle's samples
+        against measured EMG, averaged over cycles. None where no cycle has measured EMG.
+    n_cycles : int
+        Cycles that the task's error was taken on.
+    """
+
+    muscle: str
+    range: float
+    difference: float
+    rms_difference: float
+    worst_cycle: int
+    rmse_refiner: float | None
+    rmse_file: float | None
+    n_cycles: int
+
+    @property
+    def rmse_change(self) -> float:
+        """Relative change of the task's error; 0 where there is none to compare."""
+        if self.rmse_refiner is None or self.rmse_file is None or self.rmse_refiner == 0:
+            return 0.0
+        return self.rmse_file / self.rmse_refiner - 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a dictionary for the metadata, the relative change of the error included."""
+        return {**asdict(self), "rmse_change": self.rmse_change}
+
+
+def compare(
+    refiner: NDArray[Any],
+    file: NDArray[Any],
+    measured: NDArray[Any],
+    *,
+    muscles: Sequence[str],
+    scored: NDArray[np.bool_],
+) -> tuple[MuscleParity, ...]:
+    """Compare a file's output with the refiner's.
+
+    Parameters
+    ----------
+    refiner, file : array [cycle, sample, muscle]
+        What each gave for the same reference cycles.
+    measured : array [cycle, sample, muscle]
+        Normalised EMG; a cycle with NaN is left out of that muscle's error (counted in
+        ``n_cycles``).
+    muscles : sequence of str
+        Names of the last axis.
+    scored : bool array [cycle]
+        Cycles to take the task's error on.
+
+    Returns
+    -------
+    tuple of MuscleParity
+
+    Raises
+    ------
+    ExportError
+        The file gives NaN or infinity.
+    """
+    found = []
+    for index, muscle in enumerate(muscles):
+        ours, theirs = refiner[:, :, index].astype(float), file[:, :, index].astype(float)
+        bad = np.flatnonzero(~np.isfinite(theirs).all(axis=1))
+        if len(bad):
+            raise ExportError(
+                f"{muscle}: expected finite output, found NaN or infinity in cycle {bad[0]}"
+            )
+        seen = measured[:, :, index][np.isfinite(measured[:, :, index])]
+        # without any movement there is no range; the size of the output is the next best scale
+        scale = max(np.ptp(ours), np.ptp(seen) if seen.size else 0.0) or np.abs(ours).max() or 1.0
+        difference = np.abs(theirs - ours) / scale
+        use = scored & np.isfinite(measured[:, :, index]).all(axis=1)
+        truth = measured[use, :, index].astype(float)
+        found.append(
+            MuscleParity(
+                muscle=muscle,
+                range=float(scale),
+                difference=float(difference.max()),
+                rms_difference=float(np.sqrt(np.mean(difference**2))),
+                worst_cycle=int(difference.max(axis=1).argmax()),
+                rmse_refiner=_rmse(ours[use], truth),
+                rmse_file=_rmse(theirs[use], truth),
+                n_cycles=int(use.sum()),
+            )
+        )
+    return tuple(found)
+
+
+def _rmse(curves: NDArray[Any], truth: NDArray[Any]) -> float | None:
+    if not len(truth):
+        return None
+    return float(np.sqrt(np.mean((curves - truth) ** 2, axis=1)).mean())
+
+
+def check(found: Sequence[MuscleParity], limits: Limits, *, name: str) -> None:
+    """Hold a file to its limits.
+
+    Parameters
+    ----------
+    found : sequence of MuscleParity
+        From `compare`.
+    limits : Limits
+        For the file's precision.
+    name : str
+        What to call the file in messages.
+
+    Raises
+    ------
+    ExportError
+        A limit is exceeded; the worst muscle and cycle are named.
+    """
+    worst = max(found, key=lambda item: item.difference)
+    if worst.difference > limits.difference:
+        raise ExportError(
+            f"{name}: expected to differ from the refiner by at most {limits.difference:.0e} of "
+            f"the range, found {worst.difference:.1e} (muscle {worst.muscle}, reference "
+            f"cycle {worst.worst_cycle})"
+        )
+    for item in found:
+        change = abs(item.rmse_change)
+        size = change * (item.rmse_refiner or 0.0)
+        if change > limits.rmse and size > limits.difference * item.range:
+            raise ExportError(
+                f"{name}: expected the error against measured EMG to change by at most "
+                f"{limits.rmse:.2%}, found {item.rmse_change:+.2%} (muscle {item.muscle})"
+            )

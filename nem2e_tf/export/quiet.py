@@ -1,0 +1,44 @@
+"""Keep a C++ library's greetings off the terminal."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+STDERR = 2
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Drop what native code writes to stderr; for the command line only.
+
+    LiteRT announces its delegate on the first run and offers no switch. What Python itself writes,
+    such as warnings, still comes through.
+    """
+    stream = sys.stderr
+    stream.flush()
+    try:
+        saved = os.dup(STDERR)
+    except OSError:  # no stderr at all
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDERR)
+    os.close(nowhere)
+    aside = os.fdopen(saved, "w", closefd=False)
+    if _is_stderr(stream):
+        sys.stderr = aside
+    try:
+        yield
+    finally:
+        aside.flush()
+        sys.stderr = stream
+        os.dup2(saved, STDERR)
+        os.close(saved)
+
+
+def _is_stderr(stream: object) -> bool:
+    try:
+        return stream.fileno() == STDERR  # type: ignore[attr-defined]
+    except (AttributeError, OSError, ValueError):
+        return False

@@ -1,0 +1,294 @@
+"""Two embedded cohorts with the structure of the public ones, and the truth planted in them.
+
+`make` gives ``walk`` (8 subjects, 4 speeds, 5 muscles; the structure of Liu et al., J Biomech 41
+(2008)) or ``run`` (10 subjects, 4 speeds, 3 cycles, 16 columns from 11 electrodes; of Hamner &
+Delp, J Biomech 46 (2013)). True activity (`activity`, `bursts`) is measured by electrodes and,
+apart from that, distorted into a simulation (`distortion`).
+
+The parameters and the contents of the two cohorts are fixed: ``DIGESTS`` are those of
+``make("walk").cohort`` and ``make("run").cohort``. Numbers are rounded to 1e-6 and drawn without
+functions whose last bits differ between processors.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nem2e_tf.cohort import POINTS, Cohort
+from nem2e_tf.errors import InputError, near
+from nem2e_tf.importers.activity import Float, activity, normal
+from nem2e_tf.importers.distortion import Distortion, distort, plant, undo
+from nem2e_tf.importers.gaits import (
+    CHANNELS,
+    GAITS,
+    Gait,
+    cycle_table,
+    muscle_table,
+    resize,
+    sight_of,
+)
+from nem2e_tf.muscles import GAIT2392
+
+DIGESTS = {
+    "walk": "07005cc6898be4ab4f86c2dfa99e862dca179f0e491b8e87fc808da907c55bb6",
+    "run": "4c2d83f73e6c277f3cc27512be95ba3223444f0ef128f411619d6cfb26809d7a",
+}
+DECIMALS = 6
+N_MUSCLES = len(GAIT2392)
+KNOTS = 12  # smooth noise: independent numbers a cycle
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What was planted.
+
+    Attributes
+    ----------
+    distortion : Distortion
+        The strengths asked for.
+    latent : float32 array [cycle, 101, channel]
+        True activity, in units of the subject's maximum.
+    lag : float64 array [cycle, channel]
+        Lag of the simulation in percent of the cycle, positive late.
+    gain : float64 array [cycle, channel]
+        Simulated per true activity.
+    leak : float64 array [channel, channel]
+        Simulated channels from true ones; rows add up to 1.
+    electrodes : float64 array [muscle, channel]
+        What each measured muscle's electrode picks up.
+    emg : float32 array [cycle, 101, muscle]
+        The measured EMG without its noise.
+    oracle : float32 array [cycle, 101, muscle]
+        The simulation with the planted distortion undone, seen through the electrodes and in units
+        of the subject's EMG: what is left to err are the noise of simulation and EMG. A practical
+        ceiling for any refiner. It reads no EMG but for the subject's scale.
+    cut : float
+        Share of simulated values that had to be cut to 0..1.
+    """
+
+    distortion: Distortion
+    latent: NDArray[np.float32]
+    lag: Float
+    gain: Float
+    leak: Float
+    electrodes: Float
+    emg: NDArray[np.float32]
+    oracle: NDArray[np.float32]
+    cut: float
+
+
+@dataclass(frozen=True, eq=False)
+class Synthetic:
+    """A cohort and the truth planted in it."""
+
+    cohort: Cohort
+    truth: Truth
+
+
+def make(
+    name: str,
+    *,
+    seed: int | None = None,
+    distortion: Distortion | None = None,
+    n_subjects: int | None = None,
+    speeds: Sequence[float] | None = None,
+    n_cycles: int | None = None,
+) -> Synthetic:
+    """Make an embedded cohort.
+
+    Parameters
+    ----------
+    name : str
+        ``"walk"`` or ``"run"``.
+    seed : int, optional
+        Of all draws; the fixed cohort's own by default. Distortions of different strength with the
+        same seed distort the same activity. A subject's activity does not depend on how many
+        others there are.
+    distortion : Distortion, optional
+        The fixed cohort's own by default.
+    n_subjects : int, optional
+        8 walk and 10 run by default.
+    speeds : sequence of float, optional
+        m/s, for conditions other than the fixed cohort's four, within their range.
+    n_cycles : int, optional
+        Cycles a subject and condition; 1 in walking and 3 in running by default.
+
+    Returns
+    -------
+    Synthetic
+        Without NaN: every electrode is good.
+
+    Raises
+    ------
+    InputError
+        An unknown name, fewer than one subject, speed or cycle, or a speed outside the range.
+
+    Examples
+    --------
+    >>> make("walk").cohort.simulated.shape
+    (32, 101, 92)
+    """
+    if name not in GAITS:
+        raise InputError(
+            f"embedded cohort {name!r}: expected {' or '.join(GAITS)}{near(name, list(GAITS))}"
+        )
+    gait = resize(
+        GAITS[name],
+        seed=seed,
+        distortion=distortion,
+        n_subjects=n_subjects,
+        speeds=speeds,
+        n_cycles=n_cycles,
+    )
+    usual = GAITS[name].speeds
+    condition = np.repeat(np.arange(len(gait.speeds)), gait.n_cycles)
+    pace = 2.0 * (np.array(gait.speeds)[condition] - usual[0]) / (usual[-1] - usual[0]) - 1.0
+    toe_off = np.array(gait.toe_offs)[condition]
+    duration = np.array(gait.durations)[condition]
+    sight = sight_of(gait.electrodes)
+    planted = plant(gait.distortion, GAIT2392, _generator(gait.seed, 0))
+
+    parts: dict[str, list[Float]] = {}
+    cut = []
+    for subject in range(gait.n_subjects):
+        latent = activity(
+            gait.bursts,
+            GAIT2392,
+            speed=pace,
+            toe_off=toe_off,
+            usual_toe_off=gait.usual_toe_off,
+            variation=gait.variation,
+            generator=_generator(gait.seed, 1, subject),
+        )
+        seen = latent @ sight.T
+        raw = _measure(seen, gait, _generator(gait.seed, 2, subject))
+        scale = raw.max(axis=(0, 1))
+
+        generator = _generator(gait.seed, 3, subject)
+        lasts = duration * (1.0 + 0.02 * normal(generator, len(condition)))
+        strengths = gait.distortion
+        late = planted.lag_ms + strengths.subject_lag_ms * normal(generator, N_MUSCLES)
+        weak = planted.gain * (1.0 + strengths.subject_gain * normal(generator, N_MUSCLES))
+        own = {
+            "lag": strengths.lag_percent + np.tile(late, 2) / (10.0 * lasts[:, None]),
+            "gain": np.tile(weak, (len(condition), 2)),
+            "leak": planted.leak,
+        }
+        noise = _smooth(generator, len(condition), 2 * N_MUSCLES)
+        simulated, share = distort(latent, strengths, noise=noise, **own)
+        cut.append(share)
+        oracle = undo(simulated, strengths, **own) @ sight.T / scale
+        for key, part in {
+            "latent": latent,
+            "measured": raw / scale,
+            "emg": seen / scale,
+            "simulated": simulated,
+            "oracle": oracle,
+            "lag": own["lag"],
+            "gain": own["gain"],
+            "duration": lasts,
+        }.items():
+            parts.setdefault(key, []).append(part)
+
+    joined = {key: np.concatenate(part) for key, part in parts.items()}
+    columns = [i for i, one in enumerate(gait.electrodes) for _ in one.columns]
+    cohort = Cohort(
+        name=name,
+        simulated=_stored(joined["simulated"]),
+        measured=_stored(joined["measured"])[:, :, columns],
+        cycles=cycle_table(gait, condition, joined["duration"]),
+        channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
+        muscles=muscle_table(gait.electrodes),
+    )
+    truth = Truth(
+        distortion=gait.distortion,
+        latent=_stored(joined["latent"]),
+        lag=joined["lag"],
+        gain=joined["gain"],
+        leak=planted.leak,
+        electrodes=sight[columns],
+        emg=_stored(joined["emg"])[:, :, columns],
+        oracle=_stored(joined["oracle"])[:, :, columns],
+        cut=float(np.mean(cut)),
+    )
+    return Synthetic(cohort=cohort, truth=truth)
+
+
+def oracle_skill(synthetic: Synthetic) -> dict[str, float]:
+    """Skill of the oracle over the mean pattern of the other subjects, of each measured muscle.
+
+    On 20 samples a cycle: root mean square error of a cycle, averaged over the cycles of a
+    condition, then over conditions; skill = 1 - oracle / mean pattern of each subject, averaged
+    over subjects. The mean pattern is that of all cycles of the other subjects.
+
+    Raises
+    ------
+    InputError
+        The cohort has one subject only.
+
+    Examples
+    --------
+    >>> skill = oracle_skill(make("walk"))
+    >>> skill["tibant"] > 0.2
+    True
+    """
+    cohort = synthetic.cohort
+    subject = cohort.cycles["subject"].to_numpy()
+    condition = cohort.cycles["condition"].to_numpy()
+    if len(set(subject)) < 2:
+        raise InputError("oracle skill: expected two or more subjects, found one")
+    target, oracle = _thin(cohort.measured), _thin(synthetic.truth.oracle)
+    skills = []
+    for name in dict.fromkeys(subject):
+        own = subject == name
+        pattern = target[~own].mean(axis=0)
+        error = {
+            which: np.sqrt(np.mean((estimate - target[own]) ** 2, axis=1))
+            for which, estimate in (("oracle", oracle[own]), ("pattern", pattern))
+        }
+        mean = {
+            which: np.mean(
+                [values[condition[own] == one].mean(axis=0) for one in set(condition[own])], axis=0
+            )
+            for which, values in error.items()
+        }
+        skills.append(1.0 - mean["oracle"] / mean["pattern"])
+    values = np.mean(skills, axis=0)
+    return {name: float(values[i]) for i, name in enumerate(cohort.muscle_names)}
+
+
+def _generator(*entropy: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+
+
+def _measure(seen: Float, gait: Gait, generator: np.random.Generator) -> Float:
+    """Envelope of the EMG, before division by the subject's maximum: never negative."""
+    n_cycles, _, n_electrodes = seen.shape
+    along = gait.gain_noise * _smooth(generator, n_cycles, n_electrodes)
+    added = gait.noise * _smooth(generator, n_cycles, n_electrodes)
+    return np.abs(seen * (1.0 + along) + added)
+
+
+def _smooth(generator: np.random.Generator, n_cycles: int, n_curves: int) -> Float:
+    """Smooth periodic noise [cycle, 101, curve] of standard deviation 1: quadratic splines."""
+    distance = np.abs(np.mod(np.arange(POINTS)[:, None] * KNOTS / 100.0 - np.arange(KNOTS), KNOTS))
+    distance = np.minimum(distance, KNOTS - distance)
+    weights = np.where(
+        distance < 0.5, 0.75 - distance**2, 0.5 * np.maximum(1.5 - distance, 0.0) ** 2
+    )
+    weights /= np.sqrt(np.sum(weights**2, axis=1, keepdims=True))
+    return weights @ normal(generator, n_cycles, KNOTS, n_curves)
+
+
+def _stored(values: Float) -> NDArray[np.float32]:
+    return np.round(values, DECIMALS).astype(np.float32)
+
+
+def _thin(values: NDArray[np.float32]) -> Float:
+    at = np.linspace(0.0, 100.0, 20)
+    low = np.minimum(at.astype(int), POINTS - 2)
+    rest = (at - low)[None, :, None]
+    return values[:, low] * (1.0 - rest) + values[:, low + 1] * rest

@@ -1,0 +1,1 @@
+"""Training: recipes, vectorised fitting, cross-validation and run folders."""

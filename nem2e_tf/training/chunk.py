@@ -1,0 +1,256 @@
+"""Fitting one chunk of a plan: the unit of work of one process."""
+
+import hashlib
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf import zoo
+from nem2e_tf.cohort import Cohort
+from nem2e_tf.composition import Composition
+from nem2e_tf.patterns import Problem, build, composition_of
+from nem2e_tf.training.plan import Configuration, Fit, Plan, Settings, folds_of, sizes_of
+from nem2e_tf.training.splits import Fold, set_aside
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What one fit came to.
+
+    Attributes
+    ----------
+    fit : Fit
+    refined : float32 array [left-out cycle, 20, target]
+    history : float32 array [epoch, 3]
+        Loss on training, validation and left-out cycles. The last is never used.
+    epochs : int
+        The epoch whose weights are kept; 0 for a closed form.
+    seconds : float
+        Its share of the chunk's time.
+    digest : str
+        SHA-256 of the weights, normalisation included.
+    weights : list of array
+        In the order of ``model.weights``.
+    """
+
+    fit: Fit
+    refined: NDArray[np.float32]
+    history: NDArray[np.float32]
+    epochs: int
+    seconds: float
+    digest: str
+    weights: list[NDArray[Any]] = field(repr=False)
+
+
+@dataclass(eq=False)
+class Workshop:
+    """What a process keeps between chunks: rows and traced trainers.
+
+    Attributes
+    ----------
+    cohort : Cohort
+    settings : Settings
+    plan : Plan
+    """
+
+    cohort: Cohort
+    settings: Settings
+    plan: Plan
+    folds: dict[str, Fold] = field(init=False)
+    _problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
+    _trainer: tuple[Any, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.folds = {fold.group: fold for fold in folds_of(self.cohort, self.settings)[1]}
+
+    def run(
+        self,
+        number: int,
+        *,
+        on_epoch: Callable[[int], None] | None = None,
+        keep_out: bool = False,
+    ) -> list[FitResult]:
+        """Fit a chunk.
+
+        Parameters
+        ----------
+        number : int
+            Of the chunk in the plan.
+        on_epoch : callable, optional
+            Told the number of epochs done.
+        keep_out : bool
+            Keep the cycles that were set aside out of closed forms too. They need none to decide
+            when to stop, so a cross-validation gives them all training cycles.
+        """
+        fits = [self.plan.fits[index] for index in self.plan.chunks[number]]
+        configuration = self.plan.configurations[fits[0].configuration]
+        problem = self._problem(configuration)
+        started = time.perf_counter()
+        if zoo.entry(configuration.model).solve is not None:
+            return self._solve(configuration, problem, fits, keep_out=keep_out)
+        trainer = self._trainer_for(configuration, problem, len(fits))
+        fitted = trainer.fit(
+            problem.inputs,
+            problem.targets,
+            problem.present,
+            [self._task(problem, fit) for fit in fits],
+            on_epoch=on_epoch,
+        )
+        seconds = (time.perf_counter() - started) / len(fits)
+        return [
+            FitResult(
+                fit=fit,
+                refined=problem.joined(one.applied),
+                history=one.history,
+                epochs=one.epochs,
+                seconds=seconds,
+                digest=weights_digest(one.weights),
+                weights=one.weights,
+            )
+            for fit, one in zip(fits, fitted, strict=True)
+        ]
+
+    def _problem(self, configuration: Configuration) -> Problem:
+        key = (configuration.pattern, configuration.targets)
+        if key not in self._problems:
+            self._problems[key] = build(self.cohort, self.composition(configuration))
+        return self._problems[key]
+
+    def composition(self, configuration: Configuration) -> Composition:
+        """How models, channels and muscles belong together in a configuration."""
+        return composition_of(
+            self.cohort,
+            pattern=configuration.pattern,
+            targets=configuration.targets,
+            quarter_samples=self.settings.quarter_samples,
+        )
+
+    def model(self, configuration: Configuration, index: int) -> Any:
+        """Make one of a configuration's models, untrained."""
+        return self._make(configuration, self._problem(configuration), index)
+
+    def _make(self, configuration: Configuration, problem: Problem, model: int = 0) -> Any:
+        return zoo.create(
+            configuration.model,
+            n_samples=problem.inputs.shape[1],
+            n_channels=problem.inputs.shape[2],
+            n_targets=problem.targets.shape[2],
+            counterparts=problem.counterparts[model],
+            **configuration.options,
+        )
+
+    def _trainer_for(self, configuration: Configuration, problem: Problem, n_fits: int) -> Any:
+        """Return a traced trainer; the last one is kept, since chunks of a kind follow on."""
+        from nem2e_tf.training.engine import Sizes, Trainer
+
+        chunks = [c for c in self.plan.chunks if self._configuration_of(c) == configuration]
+        splits = {
+            (fit.group, fit.seed): self._split(self.folds[fit.group], fit.seed)
+            for chunk in chunks
+            for fit in (self.plan.fits[index] for index in chunk)
+        }
+        rows = sizes_of(list(self.folds.values()), seed_splits=splits, rows=problem.rows_a_cycle)
+        sizes = Sizes(max([n_fits, *map(len, chunks)]), *rows)
+        key = (repr(configuration), sizes)
+        if self._trainer is None or self._trainer[0] != key:
+            self._trainer = (
+                key,
+                Trainer(lambda: self._make(configuration, problem), self.settings.recipe, sizes),
+            )
+        return self._trainer[1]
+
+    def _configuration_of(self, chunk: Sequence[int]) -> Configuration:
+        return self.plan.configurations[self.plan.fits[chunk[0]].configuration]
+
+    def _split(self, fold: Fold, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        inner, outer = set_aside(fold.groups, seed=seed, name=fold.group)
+        return fold.train[inner], fold.train[outer]
+
+    def _task(self, problem: Problem, fit: Fit) -> Any:
+        from nem2e_tf.training.engine import Task
+
+        model = problem.models.index(fit.muscle)
+        fold = self.folds[fit.group]
+        inner, outer = self._split(fold, fit.seed)
+        stream = zlib.crc32("/".join((fit.muscle, fit.group)).encode())
+        return Task(
+            seed=fit.seed,
+            stream=(stream,),
+            training=_rows(problem, model, inner, measured_only=True),
+            validation=_rows(problem, model, outer, measured_only=True),
+            application=_rows(problem, model, fold.test),
+        )
+
+    def _solve(
+        self, configuration: Configuration, problem: Problem, fits: Sequence[Fit], *, keep_out: bool
+    ) -> list[FitResult]:
+        solve = zoo.entry(configuration.model).solve
+        assert solve is not None
+        results = []
+        model, made_for = None, None
+        for fit in fits:
+            started = time.perf_counter()
+            index = problem.models.index(fit.muscle)
+            if model is None or problem.counterparts[index] != made_for:
+                model = self._make(configuration, problem, index)
+                made_for = problem.counterparts[index]
+            fold = self.folds[fit.group]
+            chosen = set_aside(fold.groups, seed=fit.seed, name=fold.group)[0]
+            if not keep_out:
+                chosen = np.arange(len(fold.train))
+            rows = _rows(problem, index, fold.train[chosen], measured_only=True)
+            solve(
+                model,
+                problem.inputs[rows.inputs],
+                problem.targets[rows.targets],
+                problem.present[rows.targets],
+                self._groups(problem, index, fold, chosen),
+            )
+            applied = _rows(problem, index, fold.test)
+            refined = np.asarray(model(problem.inputs[applied.inputs], training=False))
+            weights = [np.array(value) for value in model.get_weights()]
+            results.append(
+                FitResult(
+                    fit=fit,
+                    refined=problem.joined(refined),
+                    history=np.zeros((0, 3), np.float32),
+                    epochs=0,
+                    seconds=time.perf_counter() - started,
+                    digest=weights_digest(weights),
+                    weights=weights,
+                )
+            )
+        return results
+
+    def _groups(
+        self, problem: Problem, model: int, fold: Fold, chosen: NDArray[np.intp]
+    ) -> NDArray[np.str_]:
+        rows = problem.target_rows(model, fold.train[chosen])
+        kept = problem.present[rows].any(axis=1)
+        return np.repeat(fold.groups[chosen], problem.rows_a_cycle)[kept]
+
+
+def _rows(
+    problem: Problem, model: int, cycles: NDArray[np.intp], *, measured_only: bool = False
+) -> Any:
+    from nem2e_tf.training.engine import Rows
+
+    inputs, targets = problem.input_rows(model, cycles), problem.target_rows(model, cycles)
+    if measured_only:
+        kept = problem.present[targets].any(axis=1)
+        inputs, targets = inputs[kept], targets[kept]
+    return Rows(inputs, targets)
+
+
+def weights_digest(weights: Sequence[NDArray[Any]]) -> str:
+    """SHA-256 of weights, bit for bit; random seeds kept among them are left out."""
+    total = hashlib.sha256()
+    for value in weights:
+        if np.issubdtype(value.dtype, np.floating):
+            total.update(np.ascontiguousarray(value).tobytes())
+    return total.hexdigest()

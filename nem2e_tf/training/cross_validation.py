@@ -1,0 +1,195 @@
+"""Leave-one-group-out cross-validation: from a cohort to ``results.csv``."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nem2e_tf.cohort import Cohort, load_cohort
+from nem2e_tf.evaluation.results import RESULT_COLUMNS
+from nem2e_tf.evaluation.scoring import mean_pattern, mean_pattern_per_condition, score
+from nem2e_tf.files import write_text
+from nem2e_tf.patterns import thin
+from nem2e_tf.training.executors import Progress, fit_chunks
+from nem2e_tf.training.plan import Settings, folds_of, make_plan
+from nem2e_tf.training.run_folder import RunFolder, create_run, write_mean_patterns
+from nem2e_tf.training.splits import Fold
+
+ENSEMBLE = "ensemble"
+
+
+def cross_validate(
+    cohort_path: "str | os.PathLike[str]",
+    run_path: "str | os.PathLike[str]",
+    settings: Settings,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    on_plan: "Any | None" = None,
+) -> pd.DataFrame:
+    """Cross-validate; a run that was interrupted goes on where it was.
+
+    Parameters
+    ----------
+    cohort_path : path-like
+        A cohort folder.
+    run_path : path-like
+        The run folder; new, or of a run with the same settings.
+    settings : Settings
+    jobs : int
+        Processes.
+    progress : callable, optional
+        Told (chunk, epochs done, finished).
+    on_plan : callable, optional
+        Told the run folder and the chunks that are still to be fitted.
+
+    Returns
+    -------
+    DataFrame
+        The rows of ``results.csv``: one a fit and muscle.
+
+    Raises
+    ------
+    InputError
+        Settings that make no sense, or a folder that holds something else.
+    """
+    cohort = load_cohort(cohort_path)
+    plan = make_plan(cohort, settings)
+    run = create_run(run_path, cohort, settings, plan)
+    unfinished = run.unfinished()
+    if on_plan is not None:
+        on_plan(run, unfinished)
+    if unfinished:
+        fit_chunks(
+            str(run.path),
+            str(Path(cohort_path)),
+            unfinished,
+            jobs=jobs,
+            progress=progress or (lambda *_: None),
+        )
+    return write_results(run, cohort)
+
+
+def write_results(run: RunFolder, cohort: Cohort) -> pd.DataFrame:
+    """Score every finished fit and write ``results.csv``, ``references.csv`` and mean patterns."""
+    by, folds = folds_of(cohort, run.settings)
+    scorer = _Scorer(cohort, folds)
+    write_mean_patterns(run, scorer.patterns)
+    results = pd.DataFrame(_rows(run, scorer, by), columns=list(RESULT_COLUMNS))
+    write_text(run.path / "references.csv", scorer.references(by).to_csv(index=False))
+    write_text(run.path / "results.csv", results.to_csv(index=False))
+    return results
+
+
+class _Scorer:
+    """Measured, simulated and mean-pattern curves of every fold."""
+
+    def __init__(self, cohort: Cohort, folds: Iterable[Fold]) -> None:
+        self.folds = {fold.group: fold for fold in folds}
+        self.muscles = cohort.muscle_names
+        self.measured = thin(cohort.measured)
+        simulated = thin(cohort.simulated)
+        self.simulated = np.stack(
+            [simulated[:, :, list(row)].mean(axis=2) for row in cohort.counterparts], axis=2
+        )
+        self.conditions = cohort.cycles["condition"].to_numpy(dtype=np.str_)
+        self.durations = (cohort.cycles["end"] - cohort.cycles["start"]).to_numpy(dtype=float)
+        self.patterns = {
+            group: mean_pattern(self.measured[fold.train]) for group, fold in self.folds.items()
+        }
+
+    def score(
+        self, group: str, columns: list[int], refined: NDArray[np.float32], blind: Any = None
+    ) -> list[dict[str, Any]]:
+        """Score one fit's refined cycles for some of the muscles."""
+        test = self.folds[group].test
+        pattern = self.patterns[group][:, columns] if blind is None else blind[:, :, columns]
+        return score(
+            self.measured[test][:, :, columns],
+            simulated=self.simulated[test][:, :, columns],
+            mean_pattern=pattern,
+            refined=refined,
+            conditions=self.conditions[test],
+            durations=self.durations[test],
+        )
+
+    def references(self, by: str) -> pd.DataFrame:
+        """Errors of the simulation and of both mean patterns, for each muscle and group."""
+        rows = []
+        columns = list(range(len(self.muscles)))
+        for group, fold in self.folds.items():
+            simulated = self.simulated[fold.test]
+            per_condition, _ = mean_pattern_per_condition(
+                self.measured[fold.train],
+                conditions=self.conditions[fold.train],
+                wanted=self.conditions[fold.test],
+            )
+            pooled = self.score(group, columns, simulated)
+            second = self.score(group, columns, simulated, per_condition)
+            for muscle, first, other in zip(self.muscles, pooled, second, strict=True):
+                rows.append(
+                    {
+                        "muscle": muscle,
+                        "by": by,
+                        "group": group,
+                        "n_cycles": first["n_cycles"],
+                        "rmse_simulated": first["rmse_simulated"],
+                        "rmse_mean_pattern": first["rmse_mean_pattern"],
+                        "rmse_mean_pattern_per_condition": other["rmse_mean_pattern"],
+                    }
+                )
+        return pd.DataFrame(rows)
+
+
+def _rows(run: RunFolder, scorer: _Scorer, by: str) -> list[dict[str, Any]]:
+    found: dict[int, dict[str, Any]] = {}
+    for chunk in range(len(run.plan.chunks)):
+        found |= run.read_chunk(chunk)
+    rows: list[dict[str, Any]] = []
+    several: dict[tuple[int, str, str], list[int]] = {}
+    for index, fit in enumerate(run.plan.fits):
+        several.setdefault((fit.configuration, fit.muscle, fit.group), []).append(index)
+        rows += _scored(run, scorer, by, index, found[index], str(fit.seed))
+    for indices in several.values():
+        if len(indices) > 1:
+            members = [found[index] for index in indices]
+            together = {
+                "refined": np.mean([m["refined"] for m in members], axis=0),
+                "epochs": float(np.mean([m["epochs"] for m in members])),
+                "seconds": sum(m["seconds"] for m in members),
+            }
+            rows += _scored(run, scorer, by, indices[0], together, ENSEMBLE)
+    return rows
+
+
+def _scored(
+    run: RunFolder, scorer: _Scorer, by: str, index: int, found: dict[str, Any], seed: str
+) -> list[dict[str, Any]]:
+    fit = run.plan.fits[index]
+    configuration = run.plan.configurations[fit.configuration]
+    columns = (
+        list(range(len(scorer.muscles)))
+        if configuration.targets == "joint"
+        else [scorer.muscles.index(fit.muscle)]
+    )
+    shared = {
+        "model": configuration.model,
+        "pattern": configuration.pattern,
+        "targets": configuration.targets,
+        "output": configuration.output,
+        "recipe": run.settings.recipe.name,
+        "seed": seed,
+        "by": by,
+        "group": fit.group,
+        "epochs": found["epochs"],
+        "seconds": round(found["seconds"], 4),
+    }
+    scores = scorer.score(fit.group, columns, found["refined"])
+    return [
+        {**shared, "muscle": scorer.muscles[column], **values}
+        for column, values in zip(columns, scores, strict=True)
+    ]

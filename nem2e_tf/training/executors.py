@@ -1,0 +1,107 @@
+"""Who fits the chunks: this process, or several on this machine."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from nem2e_tf.errors import InputError
+
+Progress = Callable[[int, int, bool], None]
+"""Told (chunk, epochs done, finished)."""
+
+_WORKER: dict[str, Any] = {}
+HEARTBEAT = 1.0
+
+
+def fit_chunks(
+    run_path: str,
+    cohort_path: str,
+    chunks: Sequence[int],
+    *,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    """Fit chunks of a run and write each into the run folder as it is finished.
+
+    Parameters
+    ----------
+    run_path, cohort_path : str
+        The run folder and the cohort folder.
+    chunks : sequence of int
+        Which ones.
+    jobs : int
+        Processes; each uses one thread. The numbers do not depend on how many.
+    progress : callable
+
+    Raises
+    ------
+    InputError
+        A process was killed, for instance for lack of memory.
+    """
+    # A spawned process starts clean: TensorFlow must not be forked.
+    context = multiprocessing.get_context("spawn")
+    news = context.SimpleQueue()
+    with ProcessPoolExecutor(
+        max_workers=min(jobs, len(chunks)),
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(run_path, cohort_path, news, os.getpid()),
+    ) as pool:
+        try:
+            futures = {pool.submit(_fit_chunk, chunk): chunk for chunk in chunks}
+            waiting = set(futures)
+            while waiting:
+                done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                while not news.empty():
+                    chunk, epochs = news.get()
+                    progress(chunk, epochs, False)
+                for future in done:
+                    future.result()
+                    progress(futures[future], 0, True)
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process was killed, perhaps for lack of memory; what is finished is "
+                "kept: run the same command again, with fewer --jobs"
+            ) from None
+        except BaseException:
+            # Whoever interrupts does not want to wait for the chunks under way.
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _start_worker(run_path: str, cohort_path: str, news: Any, parent: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
+    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.training.chunk import Workshop
+    from nem2e_tf.training.run_folder import open_run
+    from nem2e_tf.training.runtime import set_up_tensorflow
+
+    set_up_tensorflow()
+    run = open_run(run_path)
+    _WORKER["run"] = run
+    _WORKER["workshop"] = Workshop(load_cohort(cohort_path), run.settings, run.plan)
+    _WORKER["news"] = news
+
+
+def _end_with_parent(parent: int) -> None:
+    """A worker must not outlive the process that gave it work, however that one died."""
+    while os.getppid() == parent:
+        time.sleep(HEARTBEAT)
+    os._exit(1)
+
+
+def _fit_chunk(chunk: int) -> None:
+    def tell(epochs: int) -> None:
+        _WORKER["news"].put((chunk, epochs))
+
+    results = _WORKER["workshop"].run(chunk, on_epoch=tell)
+    _WORKER["run"].write_chunk(chunk, results)

@@ -1,0 +1,240 @@
+"""What a run will fit, decided before anything is fitted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from nem2e_tf import zoo
+from nem2e_tf.cohort import Cohort
+from nem2e_tf.errors import InputError
+from nem2e_tf.patterns import composition_of
+from nem2e_tf.training.recipe import Recipe
+from nem2e_tf.training.splits import Fold, group_labels, leave_one_group_out
+
+FITS_TOGETHER = 16
+"""Fits of 64 units over 20 tokens that are trained together: more of them leave the cache."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a cross-validation was asked for; all of it is recorded with the run.
+
+    Attributes
+    ----------
+    models : tuple of str
+        Entries of the zoo.
+    patterns : tuple of str
+        Input patterns.
+    targets : {"each", "joint"}
+        One model a muscle, or one for all.
+    output : {"direct", "residual"}
+        For entries that offer both.
+    recipe : Recipe
+    by : str
+        Column of the cycles whose groups are left out.
+    blocks : int, optional
+        Blocks of consecutive cycles of a single subject instead.
+    seeds : int
+        Fits of each network, with seeds 0, 1, ...
+    options : mapping
+        Options by entry: ``{"tcn": {"causal": True}}``.
+    quarter_samples : {5, 20}
+        Samples of a quarter under One-Quarter.
+    """
+
+    models: tuple[str, ...]
+    patterns: tuple[str, ...] = ("all-entire",)
+    targets: str = "each"
+    output: str = "direct"
+    recipe: Recipe = field(default_factory=Recipe)
+    by: str = "subject"
+    blocks: int | None = None
+    seeds: int = 1
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    quarter_samples: int = 5
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise InputError("--model: expected at least one, found none")
+        if self.seeds < 1:
+            raise InputError(f"--seeds {self.seeds}: expected 1 or more")
+        for name in self.options:
+            if name not in self.models:
+                raise InputError(f"options for {name}: expected one of the models of this run")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings for JSON."""
+        value = asdict(self)
+        value["options"] = {name: dict(given) for name, given in self.options.items()}
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in value.items()}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Settings":
+        """Read what `as_dict` gave."""
+        given = {**value, "recipe": Recipe(**value["recipe"])}
+        for name in ("models", "patterns"):
+            given[name] = tuple(given[name])
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One entry under one input pattern: its fits share an architecture."""
+
+    model: str
+    pattern: str
+    targets: str
+    output: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit: which configuration, model of it (a muscle or ``joint``), fold and seed."""
+
+    configuration: int
+    muscle: str
+    group: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that will be fitted, and together with what.
+
+    Attributes
+    ----------
+    configurations : tuple of Configuration
+    fits : tuple of Fit
+    chunks : tuple of tuple of int
+        Indices of the fits that are trained together. Numbers repeat for the same chunks.
+    notes : tuple of str
+        Combinations that make no sense and are left out.
+    """
+
+    configurations: tuple[Configuration, ...]
+    fits: tuple[Fit, ...]
+    chunks: tuple[tuple[int, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan for JSON."""
+        return {
+            "configurations": [asdict(item) for item in self.configurations],
+            "fits": [[fit.configuration, fit.muscle, fit.group, fit.seed] for fit in self.fits],
+            "chunks": [list(chunk) for chunk in self.chunks],
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> "Plan":
+        """Read what `as_dict` gave."""
+        return cls(
+            configurations=tuple(Configuration(**item) for item in value["configurations"]),
+            fits=tuple(Fit(*item) for item in value["fits"]),
+            chunks=tuple(tuple(chunk) for chunk in value["chunks"]),
+            notes=tuple(value["notes"]),
+        )
+
+
+def folds_of(cohort: Cohort, settings: Settings) -> tuple[str, list[Fold]]:
+    """Return what the cycles are grouped by, and the folds."""
+    by, labels = group_labels(cohort.cycles, by=settings.by, blocks=settings.blocks)
+    return by, leave_one_group_out(labels)
+
+
+def make_plan(cohort: Cohort, settings: Settings) -> Plan:
+    """Decide what will be fitted.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    settings : Settings
+
+    Returns
+    -------
+    Plan
+        Does not depend on how many processes will work on it.
+
+    Raises
+    ------
+    InputError
+        Nothing that was asked for makes sense, or a group has nothing to train on.
+    """
+    _, folds = folds_of(cohort, settings)
+    configurations, notes = _configurations(settings)
+    fits: list[Fit] = []
+    chunks: list[tuple[int, ...]] = []
+    for index, configuration in enumerate(configurations):
+        composition = composition_of(
+            cohort,
+            pattern=configuration.pattern,
+            targets=configuration.targets,
+            quarter_samples=settings.quarter_samples,
+        )
+        solved = zoo.entry(configuration.model).solve is not None
+        first = len(fits)
+        for seed in range(1 if solved else settings.seeds):
+            for muscle in composition.models:
+                fits += [Fit(index, muscle, fold.group, seed) for fold in folds]
+        width = (
+            len(folds) * len(composition.models)
+            if solved
+            else _width(configuration, n_channels=composition.n_inputs, n_fits=len(fits) - first)
+        )
+        chunks += [
+            tuple(range(start, min(start + width, len(fits))))
+            for start in range(first, len(fits), width)
+        ]
+    return Plan(tuple(configurations), tuple(fits), tuple(chunks), tuple(notes))
+
+
+def _configurations(settings: Settings) -> tuple[list[Configuration], list[str]]:
+    configurations, notes = [], []
+    refusal: InputError | None = None
+    for name in dict.fromkeys(settings.models):
+        entry = zoo.entry(name)
+        given = dict(settings.options.get(name, {}))
+        entry.check_options(given)
+        output = settings.output
+        if output not in entry.outputs:
+            if output not in zoo.OUTPUTS:
+                raise InputError(f"--output {output}: expected one of {', '.join(zoo.OUTPUTS)}")
+            output = entry.outputs[0]
+            notes.append(f"{name}: runs with output {output}, the only one it offers")
+        options = {**settings.recipe.model_options(entry.options), **given}
+        if "output" in entry.options:
+            options["output"] = output
+        for pattern in dict.fromkeys(settings.patterns):
+            try:
+                entry.check(pattern=pattern, output=output, targets=settings.targets)
+            except InputError as error:
+                refusal = error
+                notes.append(f"left out: {error}")
+                continue
+            configurations.append(Configuration(name, pattern, settings.targets, output, options))
+    if not configurations and refusal is not None:
+        raise refusal
+    return configurations, notes
+
+
+def _width(configuration: Configuration, *, n_channels: int, n_fits: int) -> int:
+    """Fits to train together: as many as fit the cache, in chunks of about equal size."""
+    units = int(configuration.options.get("units", 64))
+    spatial = zoo.entry(configuration.model).attention == "spatial"
+    tokens = 20 + (n_channels if spatial else 20)
+    most = max(1, min(FITS_TOGETHER, int(FITS_TOGETHER * 64 * 64 / (units * tokens))))
+    n_chunks = max(-(-n_fits // most), 2 if n_fits > 1 else 1)
+    return -(-n_fits // n_chunks)
+
+
+def sizes_of(
+    folds: Sequence[Fold], *, seed_splits: Mapping[tuple[str, int], tuple[Any, Any]], rows: int
+) -> tuple[int, int, int]:
+    """Most rows that any fold trains, validates and is applied on."""
+    inner = [len(split[0]) for split in seed_splits.values()]
+    outer = [len(split[1]) for split in seed_splits.values()]
+    test = [len(fold.test) for fold in folds]
+    return rows * max(inner), rows * max(outer, default=0), rows * int(np.max(test))

@@ -1,0 +1,230 @@
+"""A run on disk: what was asked for, what is done, what came of it.
+
+``run.json`` (settings, plan, versions, digest), ``predictions/<chunk>.npz`` (refined cycles, one
+file a finished chunk), ``histories/<chunk>.csv`` (losses), and, once all chunks are finished,
+``results.csv``, ``references.csv`` and ``mean_patterns.npz``.
+A chunk is finished when its predictions are there; it is never computed again.
+"""
+
+import csv
+import io
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf import __version__
+from nem2e_tf.cohort import Cohort
+from nem2e_tf.errors import InputError
+from nem2e_tf.files import output_folder, read_json, replacing, write_json, write_text
+from nem2e_tf.training.chunk import FitResult
+from nem2e_tf.training.plan import Plan, Settings
+
+FORMAT = 1
+MARKER = "run.json"
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "pandas")
+
+
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """A run folder that is open.
+
+    Attributes
+    ----------
+    path : Path
+    settings : Settings
+    plan : Plan
+    digest : str
+        Of the cohort.
+    """
+
+    path: Path
+    settings: Settings
+    plan: Plan
+    digest: str
+
+    def predictions_file(self, chunk: int) -> Path:
+        """Where the refined cycles of a chunk are."""
+        return self.path / "predictions" / f"{chunk:05d}.npz"
+
+    def history_file(self, chunk: int) -> Path:
+        """Where the losses of a chunk are."""
+        return self.path / "histories" / f"{chunk:05d}.csv"
+
+    def unfinished(self) -> list[int]:
+        """Chunks that are still to be fitted."""
+        return [
+            chunk
+            for chunk in range(len(self.plan.chunks))
+            if not self.predictions_file(chunk).exists()
+        ]
+
+    def write_chunk(self, chunk: int, results: Sequence[FitResult]) -> None:
+        """Write what a chunk came to; its predictions last, for they say that it is finished."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(["fit", "epoch", "training", "validation", "left_out"])
+        for index, result in zip(self.plan.chunks[chunk], results, strict=True):
+            for epoch, losses in enumerate(result.history, start=1):
+                writer.writerow(
+                    [index, epoch, *("" if np.isnan(v) else f"{v:.9g}" for v in losses)]
+                )
+        write_text(self.history_file(chunk), buffer.getvalue())
+        arrays = {
+            "fits": np.array(self.plan.chunks[chunk]),
+            "epochs": np.array([result.epochs for result in results]),
+            "seconds": np.array([result.seconds for result in results]),
+            "digests": np.array([result.digest for result in results]),
+        }
+        for index, result in zip(self.plan.chunks[chunk], results, strict=True):
+            arrays[f"refined_{index}"] = result.refined
+        with replacing(self.predictions_file(chunk)) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+
+    def read_chunk(self, chunk: int) -> dict[int, dict[str, Any]]:
+        """Read what a chunk came to, by fit.
+
+        Raises
+        ------
+        InputError
+            The file is damaged; deleting it lets the run compute it again.
+        """
+        file = self.predictions_file(chunk)
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {
+                    int(index): {
+                        "refined": arrays[f"refined_{index}"],
+                        "epochs": int(epochs),
+                        "seconds": float(seconds),
+                        "digest": str(digest),
+                    }
+                    for index, epochs, seconds, digest in zip(
+                        arrays["fits"],
+                        arrays["epochs"],
+                        arrays["seconds"],
+                        arrays["digests"],
+                        strict=True,
+                    )
+                }
+        except Exception as error:
+            raise InputError(
+                f"{file}: expected the predictions of a chunk, found {type(error).__name__}; "
+                "delete this file and run the same command again"
+            ) from None
+
+
+def create_run(
+    path: "str | os.PathLike[str]",
+    cohort: Cohort,
+    settings: Settings,
+    plan: Plan,
+) -> RunFolder:
+    """Start a run, or open the one that is there if it was asked for the same.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else, or a run with other settings or another cohort.
+    """
+    folder = Path(path)
+    if (folder / MARKER).exists():
+        found = open_run(folder)
+        if found.digest != cohort.digest:
+            raise InputError(
+                f"{folder / MARKER}: expected a run of this cohort, found one of another "
+                f"(digest {found.digest[:12]}, not {cohort.digest[:12]}); choose another folder"
+            )
+        before, now = found.settings.as_dict(), settings.as_dict()
+        for name, value in now.items():
+            if before[name] != value:
+                raise InputError(
+                    f"{folder / MARKER}: expected a run with {name} {value}, found {before[name]}; "
+                    "choose another folder, or repeat the settings of this one to go on with it"
+                )
+        return found
+    output_folder(folder, marker=MARKER)
+    for name in ("predictions", "histories"):
+        (folder / name).mkdir(exist_ok=True)
+    # The marker comes last: a folder with it is complete enough to go on with.
+    write_json(
+        folder / MARKER,
+        {
+            "format": FORMAT,
+            "kind": "nem2e-tf run",
+            "cohort": {
+                "name": cohort.name,
+                "digest": cohort.digest,
+                "cycles": len(cohort.cycles),
+                "channels": len(cohort.channels),
+                "muscles": cohort.muscle_names,
+            },
+            "settings": settings.as_dict(),
+            "versions": versions(),
+            "plan": plan.as_dict(),
+        },
+    )
+    return RunFolder(folder, settings, plan, cohort.digest)
+
+
+def open_run(path: "str | os.PathLike[str]") -> RunFolder:
+    """Open a run folder.
+
+    Raises
+    ------
+    InputError
+        It is missing or no run folder of this version.
+    """
+    folder = Path(path)
+    if not (folder / MARKER).exists():
+        raise InputError(f"{folder}: expected a run folder with {MARKER}, found none")
+    value = read_json(folder / MARKER)
+    try:
+        if value["format"] != FORMAT:
+            raise InputError(f"{folder / MARKER}: expected format {FORMAT}, found another")
+        return RunFolder(
+            folder,
+            Settings.from_dict(value["settings"]),
+            Plan.from_dict(value["plan"]),
+            str(value["cohort"]["digest"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / MARKER}: expected a run of this version, found one without {error}"
+        ) from None
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that numbers depend on."""
+    found = {"nem2e-tf": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        for distribution in (name, f"{name}-cpu"):
+            try:
+                found[name] = version(distribution)
+                break
+            except PackageNotFoundError:
+                continue
+    return {**found, "platform": sys.platform, "machine": platform.machine()}
+
+
+def mean_patterns_file(run: RunFolder) -> Path:
+    """Where the mean pattern of each fold's training cycles is."""
+    return run.path / "mean_patterns.npz"
+
+
+def write_mean_patterns(run: RunFolder, patterns: dict[str, NDArray[np.float64]]) -> None:
+    """Write the mean EMG pattern [20, muscle] of each fold's training cycles."""
+    with replacing(mean_patterns_file(run)) as temporary:
+        np.savez(
+            temporary,
+            allow_pickle=False,
+            groups=np.array(list(patterns)),
+            patterns=np.stack(list(patterns.values())),
+        )

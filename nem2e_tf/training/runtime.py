@@ -1,0 +1,23 @@
+"""TensorFlow set up so that the same inputs give the same numbers."""
+
+import os
+
+
+def set_up_tensorflow() -> None:
+    """Make TensorFlow quiet, single-threaded and deterministic; call before it is imported.
+
+    One thread a process: several processes use the cores better than several threads, and sums are
+    taken in one order. oneDNN is off because its kernels differ between machines.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    import tensorflow as tf
+
+    # Raises once TensorFlow has run something: then its threads were chosen by whoever did that.
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        return

@@ -1,0 +1,155 @@
+"""Train one refiner on a whole cohort, to be used and exported."""
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.cohort import Cohort
+from nem2e_tf.errors import InputError
+from nem2e_tf.evaluation.scoring import mean_pattern, score
+from nem2e_tf.patterns import thin
+from nem2e_tf.refiner_info import Muscle, Reference, RefinerInfo
+from nem2e_tf.training.chunk import Workshop
+from nem2e_tf.training.plan import Fit, Plan, Settings, make_plan
+from nem2e_tf.training.splits import Fold, group_labels, set_aside
+
+if TYPE_CHECKING:
+    from nem2e_tf.refiner import Refiner
+
+REFERENCE_CYCLES = 64
+BLOCKS_OF_ONE_SUBJECT = 5
+EVERYTHING = "everything"
+
+
+def train(
+    cohort: Cohort,
+    folder: "str | os.PathLike[str]",
+    settings: Settings,
+    *,
+    licence: str = "",
+    on_epoch: Callable[[int], None] | None = None,
+) -> "Refiner":
+    """Train a refiner on all cycles of a cohort and write its folder.
+
+    A fifth of the groups is set aside: networks stop by it, and exports are checked on its cycles,
+    which were not fitted on. How good a refiner is on a new subject is what cross-validation tells.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    folder : path-like
+        Where the refiner goes; an earlier refiner there is replaced.
+    settings : Settings
+        One model and one input pattern; seed 0 is used. Groups are those of `by`, or blocks.
+    licence : str
+        Licence of the weights, recorded with them.
+    on_epoch : callable, optional
+        Told the number of epochs done.
+
+    Raises
+    ------
+    InputError
+        Settings that make no sense, or a folder that holds something else.
+    """
+    from nem2e_tf.refiner import save_refiner
+
+    _, labels = group_labels(cohort.cycles, by=settings.by, blocks=settings.blocks)
+    plan = make_plan(cohort, settings)
+    if len(plan.configurations) != 1:
+        raise InputError("train: expected one model under one input pattern")
+    configuration = plan.configurations[0]
+    everything = np.arange(len(labels))
+    inner, outer = set_aside(labels, seed=0, name=EVERYTHING)
+    workshop = Workshop(cohort, settings, plan)
+    # One fold that leaves nothing out: what was set aside is what the refiner is applied on.
+    workshop.folds = {EVERYTHING: Fold(EVERYTHING, everything, outer, labels)}
+    muscles = workshop.composition(configuration).models
+    workshop.plan = Plan(
+        plan.configurations,
+        tuple(Fit(0, muscle, EVERYTHING, 0) for muscle in muscles),
+        (tuple(range(len(muscles))),),
+    )
+    results = workshop.run(0, on_epoch=on_epoch, keep_out=True)
+    models = {}
+    for index, result in enumerate(results):
+        models[result.fit.muscle] = workshop.model(configuration, index)
+        models[result.fit.muscle].set_weights(result.weights)
+    refined = np.concatenate([result.refined for result in results], axis=2)
+    used = np.concatenate([outer, inner])[:REFERENCE_CYCLES]
+    info = RefinerInfo(
+        model=configuration.model,
+        pattern=configuration.pattern,
+        targets=configuration.targets,
+        output=configuration.output,
+        channels=tuple(cohort.channel_names),
+        muscles=_muscles(cohort),
+        options=configuration.options,
+        model_samples=workshop.composition(configuration).model_samples,
+        recipe=settings.recipe.as_dict(),
+        seed=0,
+        cohort=cohort.name,
+        cohort_digest=cohort.digest,
+        normalisation=cohort.normalisation,
+        licence=licence,
+        metrics=_metrics(cohort, inner, outer, refined)
+        | {"epochs": {result.fit.muscle: result.epochs for result in results}},
+    )
+    reference = Reference(
+        simulated=thin(cohort.simulated[used]),
+        measured=thin(cohort.measured[used]),
+        held_out=np.isin(used, outer),
+    )
+    return save_refiner(folder, models, info, reference)
+
+
+def _muscles(cohort: Cohort) -> tuple[Muscle, ...]:
+    channels = cohort.channel_names
+    return tuple(
+        Muscle(name, tuple(channels[i] for i in row), str(electrode))
+        for name, row, electrode in zip(
+            cohort.muscle_names, cohort.counterparts, cohort.muscles["electrode"], strict=True
+        )
+    )
+
+
+def _metrics(
+    cohort: Cohort, inner: NDArray[np.intp], outer: NDArray[np.intp], refined: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Scores on the cycles that were set aside, by muscle; none where none could be."""
+    if not len(outer):
+        return {"cycles_set_aside": 0}
+    measured = thin(cohort.measured)
+    simulated = thin(cohort.simulated[outer])
+    rows = score(
+        measured[outer],
+        simulated=np.stack(
+            [simulated[:, :, list(row)].mean(axis=2) for row in cohort.counterparts], axis=2
+        ),
+        mean_pattern=mean_pattern(measured[inner]),
+        refined=refined,
+        conditions=cohort.cycles["condition"].to_numpy(dtype=np.str_)[outer],
+        durations=(cohort.cycles["end"] - cohort.cycles["start"]).to_numpy(dtype=float)[outer],
+    )
+    return {
+        "cycles_set_aside": len(outer),
+        "muscles": {
+            name: {key: _rounded(value) for key, value in row.items()}
+            for name, row in zip(cohort.muscle_names, rows, strict=True)
+        },
+    }
+
+
+def _rounded(value: float) -> float | int | None:
+    if isinstance(value, int):
+        return value
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def default_grouping(cohort: Cohort) -> dict[str, Any]:
+    """Group by subject, or by blocks where there is only one."""
+    if cohort.cycles["subject"].nunique() > 1:
+        return {"by": "subject"}
+    return {"blocks": min(BLOCKS_OF_ONE_SUBJECT, len(cohort.cycles))}

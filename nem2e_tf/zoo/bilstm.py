@@ -1,0 +1,53 @@
+"""A bidirectional LSTM."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nem2e_tf.zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+
+@register()
+def bilstm(
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    counterparts: Sequence[Sequence[int]],
+    units: int = 64,
+    n_layers: int = 1,
+    dropout: float = 0.0,
+    output: str = "direct",
+) -> "keras.Model":
+    """Bidirectional LSTM (Graves & Schmidhuber 2005): refines each sample knowing the whole cycle.
+
+    Undoes a simulation that is late as well as one that is early, which a causal network cannot.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_targets, counterparts
+        See `nem2e_tf.zoo.create`.
+    units : int
+        Size of the state in each direction. 64 is enough for tens of subjects.
+    n_layers : int
+        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+    dropout : float
+        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+    output : {"direct", "residual"}
+        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+    """
+    import keras
+
+    from nem2e_tf.zoo.frame import framed_input, framed_model
+    from nem2e_tf.zoo.layers import LSTM, Dropout
+
+    del counterparts
+    simulated, features = framed_input(n_samples, n_channels)
+    for number in range(1, n_layers + 1):
+        forwards = LSTM(units, name=f"forwards_{number}")(features)[0]
+        backwards = LSTM(units, backwards=True, name=f"backwards_{number}")(features)[0]
+        features = keras.layers.Concatenate(name=f"both_{number}")([forwards, backwards])
+        features = Dropout(dropout, name=f"dropout_{number}")(features)
+    return framed_model(simulated, features, n_targets, output)

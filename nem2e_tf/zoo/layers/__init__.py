@@ -1,0 +1,31 @@
+"""Keras layers of the zoo: normalisation inside the model, recurrences in two forms, a decoder."""
+
+from nem2e_tf.zoo.layers.convolution import DilatedConvolution
+from nem2e_tf.zoo.layers.decoder import LuongDecoder
+from nem2e_tf.zoo.layers.linear import (
+    CounterpartMean,
+    GainAndOffset,
+    Regression,
+    SampleMixing,
+)
+from nem2e_tf.zoo.layers.noise import Dropout, supplied_noise
+from nem2e_tf.zoo.layers.normalisation import ChannelNormalisation, TargetScaling
+from nem2e_tf.zoo.layers.position import PositionEncoding
+from nem2e_tf.zoo.layers.recurrence import GRU, LSTM, SimpleRNN
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "ChannelNormalisation",
+    "CounterpartMean",
+    "DilatedConvolution",
+    "Dropout",
+    "GainAndOffset",
+    "LuongDecoder",
+    "PositionEncoding",
+    "Regression",
+    "SampleMixing",
+    "SimpleRNN",
+    "TargetScaling",
+    "supplied_noise",
+]

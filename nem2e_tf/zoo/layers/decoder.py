@@ -1,0 +1,206 @@
+"""The decoder of the Seq2Seq family, with and without Luong's attention."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from nem2e_tf.zoo.layers.recurrence import FORMS, LSTM, one_hot
+
+FEEDINGS = ("free", "teacher", "scheduled")
+
+
+@keras.saving.register_keras_serializable(package="nem2e_tf")
+class LuongDecoder(keras.layers.Layer):
+    """Emit the targets sample by sample, each from the one before.
+
+    An LSTM starts from the encoder's final state and reads its own previous output (0 at first).
+    With attention, the context is the encoder's memory weighted by Luong's *general* score,
+    ``softmax(h W m)``, and the output comes from ``tanh(W [context; h])`` (Luong et al. 2015,
+    equations 5 to 8).
+
+    Parameters
+    ----------
+    units : int
+        Size of the state; that of the encoder.
+    n_targets : int
+        Outputs a sample.
+    n_samples : int
+        Samples to emit.
+    attention : bool
+        Look back at the encoder's memory.
+    form : {"unrolled", "loop"}
+        See `nem2e_tf.zoo.layers.recurrence`.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        n_targets: int,
+        n_samples: int,
+        attention: bool = True,
+        form: str = "unrolled",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        if form not in FORMS:
+            raise ValueError(f"Expected form to be one of {FORMS}. Received: form={form!r}")
+        self.units = units
+        self.n_targets = n_targets
+        self.n_samples = n_samples
+        self.attention = attention
+        self.form = form
+        self.recurrence = LSTM(units, name="recurrence")
+        self.head = keras.layers.Dense(n_targets, name="head")
+        if attention:
+            self.score = keras.layers.Dense(units, use_bias=False, name="score")
+            self.combine = keras.layers.Dense(units, activation="tanh", name="combine")
+
+    def build(self, memory_shape: Any, *_: Any) -> None:
+        """Make the weights of the recurrence, the score, the combination and the head."""
+        self.recurrence.build((None, self.n_samples, self.n_targets))
+        self.head.build((None, self.units))
+        if self.attention:
+            self.score.build((None, memory_shape[1], memory_shape[-1]))
+            self.combine.build((None, self.units + memory_shape[-1]))
+
+    def call(
+        self, memory: Any, hidden: Any, cell: Any, previous: Any = None, feed: Any = None
+    ) -> tuple[Any, Any]:
+        """Decode.
+
+        Parameters
+        ----------
+        memory : tensor [batch, token, feature]
+            The encoder's outputs, one a token.
+        hidden, cell : tensor [batch, units]
+            The encoder's final states.
+        previous : tensor [batch, sample, target], optional
+            What to read instead of the own previous output: the measured activity one sample late
+            (teacher forcing).
+        feed : tensor [batch, sample, 1], optional
+            1 where `previous` is read and 0 where the own output is (scheduled sampling, Bengio et
+            al. 2015); everywhere `previous` if not given.
+
+        Returns
+        -------
+        tuple
+            Outputs [batch, sample, target] and attention weights [batch, sample, token] (zeros
+            without attention).
+        """
+        keys = self.score(memory) if self.attention else memory
+        if previous is not None and feed is None:
+            hiddens, _, _ = self.recurrence(previous, hidden, cell)
+            return self._emit(hiddens, memory, keys)
+        if self.form == "loop" and previous is None:
+            return self._loop(memory, keys, hidden, cell)
+        return self._unrolled(memory, keys, hidden, cell, previous, feed)
+
+    def _emit(self, hiddens: Any, memory: Any, keys: Any) -> tuple[Any, Any]:
+        """Turn hidden states [batch, sample, units] into outputs and attention weights."""
+        if not self.attention:
+            weights = ops.zeros_like(hiddens[:, :, :1]) * ops.expand_dims(memory[:, :, 0], 1)
+            return self.head(hiddens), weights
+        weights = ops.softmax(ops.matmul(hiddens, ops.transpose(keys, (0, 2, 1))), axis=-1)
+        context = ops.matmul(weights, memory)
+        return self.head(self.combine(ops.concatenate([context, hiddens], axis=-1))), weights
+
+    def _advance(
+        self, output: Any, hidden: Any, cell: Any, memory: Any, keys: Any
+    ) -> tuple[Any, Any, Any, Any]:
+        """Emit one sample [batch, 1, target] from the one before."""
+        projected = self.recurrence.project(output[:, 0])
+        hidden, cell = self.recurrence.step(projected, (hidden, cell))
+        output, weights = self._emit(ops.expand_dims(hidden, 1), memory, keys)
+        return output, hidden, cell, weights
+
+    def _start(self, hidden: Any) -> Any:
+        return ops.zeros((1, 1, self.n_targets), hidden.dtype) * hidden[:, :1, None]
+
+    def _unrolled(
+        self, memory: Any, keys: Any, hidden: Any, cell: Any, previous: Any, feed: Any
+    ) -> tuple[Any, Any]:
+        output = self._start(hidden)
+        outputs, weights = [], []
+        for sample in range(self.n_samples):
+            if feed is not None:
+                told = feed[:, sample : sample + 1]
+                output = told * previous[:, sample : sample + 1] + (1 - told) * output
+            output, hidden, cell, weight = self._advance(output, hidden, cell, memory, keys)
+            outputs.append(output)
+            weights.append(weight)
+        return ops.concatenate(outputs, axis=1), ops.concatenate(weights, axis=1)
+
+    def _loop(self, memory: Any, keys: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
+        def advance(
+            sample: Any, output: Any, hidden: Any, cell: Any, outputs: Any, weights: Any
+        ) -> tuple[Any, ...]:
+            output, hidden, cell, weight = self._advance(output, hidden, cell, memory, keys)
+            here = one_hot(sample, self.n_samples, memory.dtype)
+            return (
+                sample + 1,
+                output,
+                hidden,
+                cell,
+                outputs + here * output,
+                weights + here * weight,
+            )
+
+        empty = ops.zeros((1, self.n_samples, 1), memory.dtype)
+        start = self._start(hidden)
+        carried = ops.while_loop(
+            lambda sample, *_: sample < self.n_samples,
+            advance,
+            (
+                ops.convert_to_tensor(0, "int32"),
+                start,
+                hidden,
+                cell,
+                empty * start,
+                empty * ops.expand_dims(memory[:, :, 0], 1),
+            ),
+        )
+        return carried[4], carried[5]
+
+    def compute_output_spec(self, memory: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Describe the outputs without tracing every sample."""
+        batch, n_tokens = memory.shape[:2]
+        return (
+            keras.KerasTensor((batch, self.n_samples, self.n_targets), dtype=self.compute_dtype),
+            keras.KerasTensor((batch, self.n_samples, n_tokens), dtype=self.compute_dtype),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "n_targets": self.n_targets,
+            "n_samples": self.n_samples,
+            "attention": self.attention,
+            "form": self.form,
+        }
+
+
+@keras.saving.register_keras_serializable(package="nem2e_tf")
+class TeacherSchedule(keras.layers.Layer):
+    """Choose for each sample whether the decoder reads the measured activity or its own output.
+
+    The chance of the measured one falls linearly from 1 at the start of training to 0 at half of it
+    (linear decay, Bengio et al. 2015, section 2.4). Training sets the weight ``progress``, 0 to 1.
+    """
+
+    def build(self, *_: Any) -> None:
+        """Make the weight that holds the share of the training that is done."""
+        self.progress = self.add_weight(
+            shape=(), initializer="zeros", trainable=False, name="training_progress"
+        )
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, previous: Any) -> Any:
+        """Return 1 or 0 for each [batch, sample, 1] of what could be fed."""
+        from nem2e_tf.zoo.layers.noise import uniform_noise
+
+        noise = uniform_noise(previous[:, :, :1], self.seed_generator)
+        return ops.cast(noise < 1 - 2 * self.progress, previous.dtype)

@@ -1,0 +1,146 @@
+"""Linear regression on the whole cycle, with a ridge penalty chosen inside the training fold."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+PENALTIES = np.logspace(-4, 4, 17)
+"""Candidates, as multiples of the mean squared length of an input row."""
+
+
+def ridge(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    groups: NDArray[Any],
+    *,
+    penalty: float | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Ridge regression with intercept.
+
+    Parameters
+    ----------
+    x : float64 array [row, feature]
+    y : float64 array [row, output]
+    groups : array [row]
+        Whom each row belongs to. The penalty with the lowest error on left-out groups is taken;
+        with a single group, rows are left out in two halves.
+    penalty : float, optional
+        Use this one, as a multiple of the mean squared length of a centred input row; 0 is
+        minimum-norm least squares.
+
+    Returns
+    -------
+    tuple
+        Coefficients [feature, output], intercept [output] and the penalty used.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [1.0], [2.0]])
+    >>> coefficients, intercept, _ = ridge(x, 2 * x + 1, np.arange(3), penalty=0.0)
+    >>> coefficients.round(6).item(), intercept.round(6).item()
+    (2.0, 1.0)
+    """
+    if penalty is None:
+        penalty = _best_penalty(x, y, groups)
+    centre_x, centre_y = x.mean(axis=0), y.mean(axis=0)
+    duals = _dual_coefficients(x - centre_x, y - centre_y, np.array([penalty]))[0]
+    coefficients = (x - centre_x).T @ duals
+    return coefficients, centre_y - centre_x @ coefficients, float(penalty)
+
+
+def _dual_coefficients(
+    x: NDArray[np.float64], y: NDArray[np.float64], penalties: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Solve (x x' + penalty) a = y for each penalty: rows are fewer than features here."""
+    values, vectors = np.linalg.eigh(x @ x.T)
+    strength = penalties[:, None] * max(float(values.clip(0).mean()), 1e-12)
+    kept = values > values.max(initial=0.0) * len(values) * np.finfo(float).eps * 8
+    inverse = np.where(kept, 1 / np.where(kept, values + strength, 1.0), 0.0)
+    return np.einsum("ij,pj,jk->pik", vectors, inverse, vectors.T @ y)
+
+
+def _best_penalty(x: NDArray[np.float64], y: NDArray[np.float64], groups: NDArray[Any]) -> float:
+    labels = np.asarray(groups)
+    if len(np.unique(labels)) < 2:
+        labels = np.arange(len(x)) * 2 // max(len(x), 1)
+    squared = np.zeros(len(PENALTIES))
+    for label in np.unique(labels):
+        out = labels == label
+        inside = ~out
+        if not inside.any():
+            return 1.0
+        centre_x, centre_y = x[inside].mean(axis=0), y[inside].mean(axis=0)
+        inner = x[inside] - centre_x
+        duals = _dual_coefficients(inner, y[inside] - centre_y, PENALTIES)
+        estimate = np.einsum("oi,pik->pok", (x[out] - centre_x) @ inner.T, duals) + centre_y
+        squared += ((estimate - y[out]) ** 2).sum(axis=(1, 2))
+    return float(PENALTIES[np.argmin(squared)])
+
+
+def _solve(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> None:
+    from nem2e_tf.zoo.forms import calibrate
+
+    calibrate(model, x, y, present)
+    layer = model.get_layer("regression")
+    n_samples, n_targets = y.shape[1:]
+    normalised = np.asarray(model.get_layer("channel_normalisation")(x), np.float64)
+    features = normalised.reshape(len(x), -1)
+    kernel = np.zeros((features.shape[1], n_samples, n_targets))
+    bias = np.zeros((n_samples, n_targets))
+    for target in range(n_targets):
+        rows = present[:, target]
+        if rows.any():
+            kernel[:, :, target], bias[:, target], _ = ridge(
+                features[rows],
+                y[rows, :, target].astype(np.float64),
+                np.asarray(groups)[rows],
+                penalty=layer.penalty,
+            )
+    layer.set_weights(
+        [kernel.reshape(features.shape[1], -1).astype(np.float32), bias.ravel().astype(np.float32)]
+    )
+
+
+@register(solve=_solve, outputs=("direct",))
+def linear(
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    counterparts: Sequence[Sequence[int]],
+    penalty: float | None = None,
+) -> "keras.Model":
+    """Linear regression from all samples of the cycle to all samples of the target.
+
+    Each target's ridge penalty is chosen by leaving groups out inside the training fold (Hoerl &
+    Kennard 1970). Hard to beat where subjects are few.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_targets, counterparts
+        See `nem2e_tf.zoo.create`.
+    penalty : float, optional
+        A fixed penalty, as a multiple of the mean squared length of an input row. 0 is the paper's
+        plain linear regression: minimum-norm least squares, which overfits where a cycle has more
+        numbers than there are cycles.
+    """
+    import keras
+
+    from nem2e_tf.zoo.frame import framed_input
+    from nem2e_tf.zoo.layers import Regression
+
+    del counterparts
+    if penalty is not None and penalty < 0:
+        raise InputError(f"penalty {penalty}: expected 0 or more")
+    simulated, normalised = framed_input(n_samples, n_channels)
+    flat = keras.layers.Flatten(name="cycle")(normalised)
+    mapped = Regression(n_samples * n_targets, penalty=penalty, name="regression")(flat)
+    return keras.Model(simulated, keras.layers.Reshape((n_samples, n_targets))(mapped))

@@ -1,0 +1,49 @@
+"""A plain recurrent network."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nem2e_tf.zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+
+@register()
+def rnn(
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    counterparts: Sequence[Sequence[int]],
+    units: int = 64,
+    n_layers: int = 1,
+    dropout: float = 0.0,
+    output: str = "direct",
+) -> "keras.Model":
+    """Plain recurrent network (Elman 1990), the paper's "RNN" baseline.
+
+    Reads the cycle once from its start; the state is all it knows of earlier samples.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_targets, counterparts
+        See `nem2e_tf.zoo.create`.
+    units : int
+        Size of the state. 64 is enough for tens of subjects; the paper's networks have 700.
+    n_layers : int
+        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+    dropout : float
+        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+    output : {"direct", "residual"}
+        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+    """
+    from nem2e_tf.zoo.frame import framed_input, framed_model
+    from nem2e_tf.zoo.layers import Dropout, SimpleRNN
+
+    del counterparts
+    simulated, features = framed_input(n_samples, n_channels)
+    for number in range(1, n_layers + 1):
+        features = SimpleRNN(units, name=f"recurrence_{number}")(features)[0]
+        features = Dropout(dropout, name=f"dropout_{number}")(features)
+    return framed_model(simulated, features, n_targets, output)
