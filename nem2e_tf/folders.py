@@ -35,7 +35,10 @@ def replacing_folder(path: "str | os.PathLike[str]", *, marker: str) -> Iterator
     target = Path(path).absolute()
     new = not target.exists()
     output_folder(target, marker=marker)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}."))
+    try:
+        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}."))
+    except OSError as error:
+        raise InputError(f"{target.parent}: cannot write there ({error.strerror})") from None
     try:
         yield temporary
         umask = os.umask(0)

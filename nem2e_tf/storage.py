@@ -12,6 +12,7 @@ rows looks like the many genuine files that state too many rows: it is read, wit
 """
 
 import os
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -242,10 +243,10 @@ def _check_writable(where: Path, storage: Storage) -> None:
     if twice:
         raise InputError(f"{where}: expected each label once, found {twice[0]!r} twice")
     for label in storage.labels:
-        if not label or label != label.strip() or any(mark in label for mark in '\t\n\r,"'):
+        if not label or re.search(r'[\s,"]', label):
             raise InputError(
-                f"{where}: expected labels without tabs, commas, quotes and outer spaces, "
-                f"found {label!r}"
+                f"{where}: expected labels without spaces, tabs, commas and quotes, at which "
+                f"OpenSim would split them, found {label!r}"
             )
     texts = [storage.name, *storage.header, *storage.header.values()]
     broken = [text for text in texts if any(mark in text for mark in '\n\r"')]

@@ -6,7 +6,8 @@ import pytest
 from nem2e_tf.emg import by_subject_maximum, envelope
 from nem2e_tf.errors import InputError
 
-RATE = 2000.0
+# No tone below fits a whole number of times into the rate, so that |sin| is sampled evenly.
+RATE = 2142.6
 TIME = np.arange(0, 4, 1 / RATE)
 MIDDLE = slice(2000, -2000)
 

@@ -9,12 +9,16 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.muscles import Label, canonical, parse_label, relative, try_parse_label
 
 # Model order of gait2392's force set, from the model file.
-GAIT2392_NAMES = """
-glut_med1 glut_med2 glut_med3 glut_min1 glut_min2 glut_min3 semimem semiten bifemlh bifemsh sar
-add_long add_brev add_mag1 add_mag2 add_mag3 tfl pect grac glut_max1 glut_max2 glut_max3 iliacus
-psoas quad_fem gem peri rect_fem vas_med vas_int vas_lat med_gas lat_gas soleus tib_post flex_dig
-flex_hal tib_ant per_brev per_long per_tert ext_dig ext_hal ercspn intobl extobl
-""".split()
+GAIT2392_NAMES = [
+    *("glut_med1", "glut_med2", "glut_med3", "glut_min1", "glut_min2", "glut_min3"),
+    *("semimem", "semiten", "bifemlh", "bifemsh", "sar", "add_long"),
+    *("add_brev", "add_mag1", "add_mag2", "add_mag3", "tfl", "pect"),
+    *("grac", "glut_max1", "glut_max2", "glut_max3", "iliacus", "psoas"),
+    *("quad_fem", "gem", "peri", "rect_fem", "vas_med", "vas_int"),
+    *("vas_lat", "med_gas", "lat_gas", "soleus", "tib_post", "flex_dig"),
+    *("flex_hal", "tib_ant", "per_brev", "per_long", "per_tert", "ext_dig"),
+    *("ext_hal", "ercspn", "intobl", "extobl"),
+]
 
 
 def test_gait2392_in_model_order():
@@ -63,7 +67,7 @@ def test_every_canonical_name_is_its_own_and_no_alias_hides_another():
 
 
 def test_unknown_muscle_names_the_nearest():
-    with pytest.raises(InputError, match="muscle 'soleos': .*did you mean soleus"):
+    with pytest.raises(InputError, match=r"muscle 'soleos': .*did you mean soleus"):
         canonical("soleos")
 
 

@@ -55,7 +55,7 @@ def command(
         return
     for line in _table(files):
         click.echo(line)
-    click.echo(f"{output}: {len(files)} checked files, listed in index.json")
+    click.echo(f"{output}: {len(files)} checked, listed in index.json")
 
 
 def _table(files: "Sequence[ExportedFile]") -> list[str]:

@@ -60,6 +60,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.UsageError as error:
+        if isinstance(error, getattr(click.exceptions, "NoArgsIsHelpError", ())):
+            error.show()
+            sys.exit(2)
         where = error.ctx.command_path if error.ctx else "nem2e-tf"
         _fail(f"{error.format_message()} (see '{where} --help')")
     except click.ClickException as error:

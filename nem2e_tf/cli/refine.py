@@ -48,6 +48,7 @@ def command(
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from nem2e_tf.cycle_bounds import cycles_of_plate, read_events
     from nem2e_tf.export.quiet import quiet_stderr
+    from nem2e_tf.export.runtime import INDEX, load
     from nem2e_tf.gait import THRESHOLD
     from nem2e_tf.refiner_info import MARKER
     from nem2e_tf.refining import refine_recording
@@ -57,6 +58,13 @@ def command(
         raise InputError(f"{output}: expected another file than the activation file")
     if not output.absolute().parent.is_dir():
         raise InputError(f"{output}: expected an existing folder {output.parent}, found none")
+    is_refiner = (refiner / MARKER).is_file()
+    if not (is_refiner or refiner.is_file() or (refiner / INDEX).is_file()):
+        instead = "another folder" if refiner.is_dir() else "no such file"
+        raise InputError(
+            f"{refiner}: expected a refiner folder ({MARKER}), an export folder ({INDEX}) or a "
+            f".tflite, found {instead}"
+        )
     recording = read_storage(activation)
     notes = [f"{activation}: {note}" for note in recording.notes]
     if events is not None:
@@ -69,13 +77,11 @@ def command(
         )
         notes += [f"{ground_reaction}: {note}" for note in (*forces.notes, *found)]
     with quiet_stderr():
-        if (refiner / MARKER).is_file():
+        if is_refiner:
             from nem2e_tf.refiner import load_refiner
 
             refined = refine_recording(load_refiner(refiner), recording, cycles, side=side[0])
         else:
-            from nem2e_tf.export.runtime import load
-
             refined = refine_recording(load(refiner), recording, cycles, side=side[0])
     notes += [f"{activation}: {note}" for note in refined.notes]
     write_storage(output, refined.storage)

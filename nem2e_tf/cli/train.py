@@ -35,9 +35,12 @@ def command(
         loaded, models=(model,), patterns=(pattern,), group_by_default=True, **given
     )
     from nem2e_tf.refiner import refuse_foreign_files
+    from nem2e_tf.training.plan import make_plan
     from nem2e_tf.training.runtime import set_up_tensorflow
     from nem2e_tf.training.train import train
 
+    for note in make_plan(loaded, settings).notes:
+        click.echo(f"nem2e-tf: note: {note}", err=True)
     refuse_foreign_files(out)
     set_up_tensorflow()
     from rich.console import Console

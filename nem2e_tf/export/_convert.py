@@ -26,13 +26,20 @@ def main() -> int:
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             content = converter.convert()
         except Exception as error:  # the converter raises many kinds; the parent tells one line
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            Path(f"{target}.error").write_text(lines[0] if lines else type(error).__name__)
+            Path(f"{target}.error").write_text(_reason(error))
             return 1
         unfinished = Path(f"{target}.part")
         unfinished.write_bytes(content)
         unfinished.replace(target)
     return 0
+
+
+def _reason(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    missing = [line for line in lines if line.startswith(("TF Select ops:", "Custom ops:"))]
+    if missing:
+        return f"it needs operators that TFLite does not have ({'; '.join(missing)})"
+    return lines[0] if lines else type(error).__name__
 
 
 if __name__ == "__main__":

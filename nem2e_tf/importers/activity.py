@@ -27,7 +27,8 @@ class Variation:
     drive, balance, burst : float
         From cycle to cycle: amplitude of a function, sharing within it, amplitude of a burst.
     common : float
-        Correlation of drive, and of balance, between functions.
+        Weight of what drive, and balance, of all functions have in common; its square is the
+        correlation between functions.
     stance_time, function_time : float
         From cycle to cycle: end of stance (all bursts move with it), times of a function.
     """
@@ -36,8 +37,8 @@ class Variation:
     subject_growth: float = 0.25
     subject_muscle: float = 0.08
     subject_time: float = 1.0
-    drive: float = 0.12
-    balance: float = 0.36
+    drive: float = 0.08
+    balance: float = 0.42
     burst: float = 0.05
     common: float = 0.8
     stance_time: float = 1.2

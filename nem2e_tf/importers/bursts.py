@@ -11,8 +11,8 @@ EMG; Hof et al., Gait & Posture 16 (2002), for growth with speed (strongest in v
 and calf); Nene et al., Gait & Posture 20 (2004), for rectus femoris before swing. Running:
 Gazendam & Hof, Gait & Posture 25 (2007), and Cappellini et al., J Neurophysiol 95 (2006);
 Andersson et al., Acta Physiol Scand 161 (1997), for iliacus and psoas. Times are rounded. Muscles
-that none of them recorded (gemelli, quadratus femoris, peroneus tertius, pectineus) take the times
-of their nearest synergist.
+that are seldom recorded (in running all deep ones; gemelli, quadratus femoris, peroneus tertius and
+pectineus in walking too) take times close to those of a synergist that is.
 """
 
 Times = tuple[float, float, float, float, float]

@@ -33,8 +33,8 @@ from nem2e_tf.importers.gaits import (
 from nem2e_tf.muscles import GAIT2392
 
 DIGESTS = {
-    "walk": "07005cc6898be4ab4f86c2dfa99e862dca179f0e491b8e87fc808da907c55bb6",
-    "run": "4c2d83f73e6c277f3cc27512be95ba3223444f0ef128f411619d6cfb26809d7a",
+    "walk": "88b608b6fa65ffcf742656518382d4876a5dc01fcf0d4707916c8a983a523bba",
+    "run": "ea9c11cd7ed700129d19e2d28813ac3566d2d12a763dbd5e50606aabb34c6191",
 }
 DECIMALS = 6
 N_MUSCLES = len(GAIT2392)

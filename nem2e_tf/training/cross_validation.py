@@ -10,13 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from nem2e_tf.cohort import Cohort, load_cohort
+from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import RESULT_COLUMNS
 from nem2e_tf.evaluation.scoring import mean_pattern, mean_pattern_per_condition, score
 from nem2e_tf.files import write_text
 from nem2e_tf.patterns import thin
 from nem2e_tf.training.executors import Progress, fit_chunks
 from nem2e_tf.training.plan import Settings, folds_of, make_plan
-from nem2e_tf.training.run_folder import RunFolder, create_run, write_mean_patterns
+from nem2e_tf.training.run_folder import MARKER, RunFolder, create_run, write_mean_patterns
 from nem2e_tf.training.splits import Fold
 
 ENSEMBLE = "ensemble"
@@ -59,18 +60,25 @@ def cross_validate(
     """
     cohort = load_cohort(cohort_path)
     plan = make_plan(cohort, settings)
+    new = not (Path(run_path) / MARKER).exists()
     run = create_run(run_path, cohort, settings, plan)
     unfinished = run.unfinished()
     if on_plan is not None:
         on_plan(run, unfinished)
     if unfinished:
-        fit_chunks(
-            str(run.path),
-            str(Path(cohort_path)),
-            unfinished,
-            jobs=jobs,
-            progress=progress or (lambda *_: None),
-        )
+        try:
+            fit_chunks(
+                str(run.path),
+                str(Path(cohort_path)),
+                unfinished,
+                jobs=jobs,
+                progress=progress or (lambda *_: None),
+            )
+        except InputError:
+            # What was asked for cannot be fitted: it must not stand in the way of what can.
+            if new:
+                run.discard()
+            raise
     return write_results(run, cohort)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nem2e_tf import zoo
 from nem2e_tf.cohort import Cohort
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, near
 from nem2e_tf.patterns import composition_of
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.splits import Fold, group_labels, leave_one_group_out
@@ -67,7 +67,10 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """Return the settings for JSON."""
         value = asdict(self)
-        value["options"] = {name: dict(given) for name, given in self.options.items()}
+        value["options"] = {
+            name: {key: list(v) if isinstance(v, tuple) else v for key, v in given.items()}
+            for name, given in self.options.items()
+        }
         return {key: list(v) if isinstance(v, tuple) else v for key, v in value.items()}
 
     @classmethod
@@ -194,10 +197,18 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
 def _configurations(settings: Settings) -> tuple[list[Configuration], list[str]]:
     configurations, notes = [], []
     refusal: InputError | None = None
+    for pattern in settings.patterns:
+        if pattern not in zoo.PATTERNS:
+            raise InputError(
+                f"--pattern {pattern}: expected one of {', '.join(zoo.PATTERNS)}"
+                f"{near(pattern, zoo.PATTERNS)}"
+            )
     for name in dict.fromkeys(settings.models):
         entry = zoo.entry(name)
         given = dict(settings.options.get(name, {}))
         entry.check_options(given)
+        if "output" in given:
+            raise InputError(f"{name}, option output: it is asked for all models, with --output")
         output = settings.output
         if output not in entry.outputs:
             if output not in zoo.OUTPUTS:

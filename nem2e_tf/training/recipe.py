@@ -1,5 +1,6 @@
 """Recipes: everything that decides how a refiner is trained."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
@@ -54,9 +55,9 @@ class Recipe:
             if getattr(self, name) < 1:
                 raise InputError(f"{name}: expected 1 or more, found {getattr(self, name)}")
         for name in ("patience", "weight_decay"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(f"{name}: expected 0 or more, found {getattr(self, name)}")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate: expected above 0, found {self.learning_rate}")
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout: expected 0 to below 1, found {self.dropout}")
@@ -78,8 +79,6 @@ class Recipe:
         """Learning rate of an epoch, counted from 0."""
         if self.schedule == "constant":
             return self.learning_rate
-        import math
-
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
 
 
@@ -106,7 +105,8 @@ def recipe(name: str, **changes: Any) -> Recipe:
         ``paper``: 700 units, batch size 1, 700 epochs (Teramae et al. 2025); no rate is given
         there, so Keras' default. ``fast``: equal or better error in a fraction of the time.
     **changes
-        Settings that differ; None leaves one as it is.
+        Settings that differ; None leaves one as it is. Fewer `epochs` than the recipe's
+        `epochs_without_validation` lower that as well.
 
     Raises
     ------
@@ -133,4 +133,7 @@ def recipe(name: str, **changes: Any) -> Recipe:
         for key, value in changes.items()
         if value is not None and value != getattr(base, key)
     }
+    if "epochs" in given and "epochs_without_validation" not in given:
+        at_most = min(base.epochs_without_validation, max(given["epochs"], 1))
+        given["epochs_without_validation"] = at_most
     return replace(base, name=f"{name}+", **given) if given else base

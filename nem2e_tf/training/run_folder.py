@@ -10,6 +10,7 @@ import csv
 import io
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ class RunFolder:
                 writer.writerow(
                     [index, epoch, *("" if np.isnan(v) else f"{v:.9g}" for v in losses)]
                 )
+        for file in (self.history_file(chunk), self.predictions_file(chunk)):
+            file.parent.mkdir(exist_ok=True)
         write_text(self.history_file(chunk), buffer.getvalue())
         arrays = {
             "fits": np.array(self.plan.chunks[chunk]),
@@ -87,6 +90,11 @@ class RunFolder:
             arrays[f"refined_{index}"] = result.refined
         with replacing(self.predictions_file(chunk)) as temporary:
             np.savez_compressed(temporary, allow_pickle=False, **arrays)
+
+    def discard(self) -> None:
+        """Remove the folder if nothing in it was computed."""
+        if len(self.unfinished()) == len(self.plan.chunks):
+            shutil.rmtree(self.path)
 
     def read_chunk(self, chunk: int) -> dict[int, dict[str, Any]]:
         """Read what a chunk came to, by fit.
@@ -151,9 +159,7 @@ def create_run(
                 )
         return found
     output_folder(folder, marker=MARKER)
-    for name in ("predictions", "histories"):
-        (folder / name).mkdir(exist_ok=True)
-    # The marker comes last: a folder with it is complete enough to go on with.
+    # Nothing else may come before the marker: killed in between, the folder would not be ours.
     write_json(
         folder / MARKER,
         {

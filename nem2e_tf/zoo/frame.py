@@ -38,8 +38,8 @@ def framed_model(simulated: Any, features: Any, n_targets: int, output: str) -> 
     """
     import keras
 
-    from nem2e_tf.zoo.layers import TargetScaling
+    from nem2e_tf.zoo.layers import Dense, TargetScaling
 
-    normalised = keras.layers.Dense(n_targets, name="head")(features)
+    normalised = Dense(n_targets, name="head")(features)
     refined = TargetScaling(output=output, name="target_scaling")(normalised)
     return keras.Model(simulated, refined)

@@ -94,12 +94,14 @@ class Entry:
             )
 
     def check_options(self, options: Mapping[str, Any]) -> None:
-        """Refuse options that the entry does not have.
+        """Refuse options that the entry does not have, and values of another kind.
+
+        A value is of the kind of the option's default; whole numbers are counts, from 1.
 
         Raises
         ------
         InputError
-            An option is unknown.
+            An option is unknown, or its value is of another kind.
         """
         known = list(self.options)
         for option in options:
@@ -108,6 +110,32 @@ class Entry:
                     f"{self.name} has no option {option}: expected one of "
                     f"{', '.join(known) or 'none'}{near(option, known)}"
                 )
+            expected = _misfit(options[option], self.options[option])
+            if expected:
+                raise InputError(
+                    f"{self.name}, option {option}: expected {expected}, found {options[option]!r}"
+                )
+
+
+def _misfit(value: Any, default: Any) -> str:
+    """Say what was expected where a value is not of its default's kind."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    whole = number and isinstance(value, int) and value >= 1
+    for kind, fits, expected in (
+        (bool, isinstance(value, bool), "True or False"),
+        (int, whole, "a whole number from 1"),
+        (float, number, "a number"),
+        (type(None), number or value is None, "a number or None"),
+        (str, isinstance(value, str), "a word"),
+        (
+            (tuple, list),
+            isinstance(value, (tuple, list)) and not any(_misfit(item, 1) for item in value),
+            "whole numbers from 1, such as (1, 2)",
+        ),
+    ):
+        if isinstance(default, kind):
+            return "" if fits else expected
+    return ""
 
 
 _ENTRIES: dict[str, Entry] = {}
@@ -219,7 +247,8 @@ def create(
     Raises
     ------
     InputError
-        Unknown name or option, or counterparts that are no channels.
+        Unknown name or option, a value that the entry refuses, or counterparts that are no
+        channels.
 
     Examples
     --------
@@ -238,13 +267,19 @@ def create(
                 f"counterparts: expected channel indices from 0 to {n_channels - 1}, "
                 f"found {list(channels)}"
             )
-    return found.make(
-        n_samples=n_samples,
-        n_channels=n_channels,
-        n_targets=n_targets,
-        counterparts=pairs,
-        **options,
-    )
+    try:
+        return found.make(
+            n_samples=n_samples,
+            n_channels=n_channels,
+            n_targets=n_targets,
+            counterparts=pairs,
+            **options,
+        )
+    except InputError:
+        raise
+    except ValueError as error:
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
+        raise InputError(f"{name} with {given}: {' '.join(str(error).split())}") from error
 
 
 def _find_third_parties() -> None:

@@ -60,7 +60,8 @@ def decoded_model(
         if feeding == "scheduled":
             given.append(TeacherSchedule(name="teacher_schedule")(previous))
         told = scaling(decoder(memory, hidden, cell, *given)[0])
-        model.training_model = keras.Model([simulated, measured], told)
+        # Keras would count its weights among the model's own, and save them.
+        object.__setattr__(model, "training_model", keras.Model([simulated, measured], told))
     return model
 
 

@@ -76,9 +76,8 @@ def best_lag(
 
     lags = np.arange(-LARGEST_LAG, LARGEST_LAG + COARSE_STEP / 2, COARSE_STEP)
     start = float(lags[np.argmin([error(lag) for lag in lags])])
-    fine = minimize_scalar(
-        error, bounds=(start - COARSE_STEP, start + COARSE_STEP), method="bounded"
-    )
+    around = (max(start - COARSE_STEP, -LARGEST_LAG), min(start + COARSE_STEP, LARGEST_LAG))
+    fine = minimize_scalar(error, bounds=around, method="bounded")
     lag = float(fine.x)
     shifted = x @ shift_matrix(lag, x.shape[1], boundary=boundary).T
     return (lag, *gain_and_offset(shifted, y))

@@ -47,11 +47,11 @@ def tcn(
     import keras
 
     from nem2e_tf.zoo.frame import framed_input, framed_model
-    from nem2e_tf.zoo.layers import DilatedConvolution, Dropout
+    from nem2e_tf.zoo.layers import Dense, DilatedConvolution, Dropout
 
     del counterparts
     simulated, features = framed_input(n_samples, n_channels)
-    features = keras.layers.Dense(units, name="entry")(features)
+    features = Dense(units, name="entry")(features)
     for dilation in dilations:
         block = features
         for number in (1, 2):

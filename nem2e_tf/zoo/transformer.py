@@ -46,13 +46,13 @@ def transformer(
 
     from nem2e_tf.errors import InputError
     from nem2e_tf.zoo.frame import framed_input, framed_model
-    from nem2e_tf.zoo.layers import Dropout, PositionEncoding
+    from nem2e_tf.zoo.layers import Dense, Dropout, PositionEncoding
 
     del counterparts
     if units % n_heads:
         raise InputError(f"units {units}: expected a multiple of n_heads, which is {n_heads}")
     simulated, features = framed_input(n_samples, n_channels)
-    features = keras.layers.Dense(units, name="entry")(features)
+    features = Dense(units, name="entry")(features)
     features = PositionEncoding(name="position")(features)
     for number in range(1, n_layers + 1):
         block = keras.layers.LayerNormalization(epsilon=1e-6, name=f"before_attention_{number}")(
@@ -66,8 +66,8 @@ def transformer(
         block = keras.layers.LayerNormalization(epsilon=1e-6, name=f"before_dense_{number}")(
             features
         )
-        block = keras.layers.Dense(2 * units, activation="relu", name=f"wide_{number}")(block)
-        block = keras.layers.Dense(units, name=f"narrow_{number}")(block)
+        block = Dense(2 * units, activation="relu", name=f"wide_{number}")(block)
+        block = Dense(units, name=f"narrow_{number}")(block)
         block = Dropout(dropout, name=f"dense_dropout_{number}")(block)
         features = keras.layers.Add(name=f"block_{number}")([features, block])
     features = keras.layers.LayerNormalization(epsilon=1e-6, name="last")(features)

@@ -2,6 +2,7 @@
 
 from nem2e_tf.zoo.layers.convolution import DilatedConvolution
 from nem2e_tf.zoo.layers.decoder import LuongDecoder
+from nem2e_tf.zoo.layers.dense import Dense, rows_times
 from nem2e_tf.zoo.layers.linear import (
     CounterpartMean,
     GainAndOffset,
@@ -18,6 +19,7 @@ __all__ = [
     "LSTM",
     "ChannelNormalisation",
     "CounterpartMean",
+    "Dense",
     "DilatedConvolution",
     "Dropout",
     "GainAndOffset",
@@ -27,5 +29,6 @@ __all__ = [
     "SampleMixing",
     "SimpleRNN",
     "TargetScaling",
+    "rows_times",
     "supplied_noise",
 ]

@@ -3,8 +3,11 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
+from nem2e_tf.zoo.layers.dense import Dense
+from nem2e_tf.zoo.layers.fused import DecoderWeights, decode
 from nem2e_tf.zoo.layers.recurrence import FORMS, LSTM, one_hot
 
 FEEDINGS = ("free", "teacher", "scheduled")
@@ -52,10 +55,10 @@ class LuongDecoder(keras.layers.Layer):
         self.attention = attention
         self.form = form
         self.recurrence = LSTM(units, name="recurrence")
-        self.head = keras.layers.Dense(n_targets, name="head")
+        self.head = Dense(n_targets, name="head")
         if attention:
-            self.score = keras.layers.Dense(units, use_bias=False, name="score")
-            self.combine = keras.layers.Dense(units, activation="tanh", name="combine")
+            self.score = Dense(units, use_bias=False, name="score")
+            self.combine = Dense(units, activation="tanh", name="combine")
 
     def build(self, memory_shape: Any, *_: Any) -> None:
         """Make the weights of the recurrence, the score, the combination and the head."""
@@ -66,7 +69,13 @@ class LuongDecoder(keras.layers.Layer):
             self.combine.build((None, self.units + memory_shape[-1]))
 
     def call(
-        self, memory: Any, hidden: Any, cell: Any, previous: Any = None, feed: Any = None
+        self,
+        memory: Any,
+        hidden: Any,
+        cell: Any,
+        previous: Any = None,
+        feed: Any = None,
+        training: bool = False,
     ) -> tuple[Any, Any]:
         """Decode.
 
@@ -82,6 +91,8 @@ class LuongDecoder(keras.layers.Layer):
         feed : tensor [batch, sample, 1], optional
             1 where `previous` is read and 0 where the own output is (scheduled sampling, Bengio et
             al. 2015); everywhere `previous` if not given.
+        training : bool
+            Whether a gradient will be asked for; the attention weights are zeros then.
 
         Returns
         -------
@@ -89,10 +100,12 @@ class LuongDecoder(keras.layers.Layer):
             Outputs [batch, sample, target] and attention weights [batch, sample, token] (zeros
             without attention).
         """
-        keys = self.score(memory) if self.attention else memory
+        keys = ops.transpose(self.score(memory), (0, 2, 1)) if self.attention else memory
         if previous is not None and feed is None:
-            hiddens, _, _ = self.recurrence(previous, hidden, cell)
+            hiddens, _, _ = self.recurrence(previous, hidden, cell, training=training)
             return self._emit(hiddens, memory, keys)
+        if training and self.form == "unrolled":
+            return self._trained(memory, keys, hidden, cell, previous, feed)
         if self.form == "loop" and previous is None:
             return self._loop(memory, keys, hidden, cell)
         return self._unrolled(memory, keys, hidden, cell, previous, feed)
@@ -100,9 +113,10 @@ class LuongDecoder(keras.layers.Layer):
     def _emit(self, hiddens: Any, memory: Any, keys: Any) -> tuple[Any, Any]:
         """Turn hidden states [batch, sample, units] into outputs and attention weights."""
         if not self.attention:
-            weights = ops.zeros_like(hiddens[:, :, :1]) * ops.expand_dims(memory[:, :, 0], 1)
-            return self.head(hiddens), weights
-        weights = ops.softmax(ops.matmul(hiddens, ops.transpose(keys, (0, 2, 1))), axis=-1)
+            return self.head(hiddens), ops.zeros(
+                (ops.shape(hiddens)[0], hiddens.shape[1], memory.shape[1]), hiddens.dtype
+            )
+        weights = ops.softmax(ops.matmul(hiddens, keys), axis=-1)
         context = ops.matmul(weights, memory)
         return self.head(self.combine(ops.concatenate([context, hiddens], axis=-1))), weights
 
@@ -110,27 +124,55 @@ class LuongDecoder(keras.layers.Layer):
         self, output: Any, hidden: Any, cell: Any, memory: Any, keys: Any
     ) -> tuple[Any, Any, Any, Any]:
         """Emit one sample [batch, 1, target] from the one before."""
-        projected = self.recurrence.project(output[:, 0])
+        projected = self.recurrence.project(ops.squeeze(output, 1))
         hidden, cell = self.recurrence.step(projected, (hidden, cell))
         output, weights = self._emit(ops.expand_dims(hidden, 1), memory, keys)
         return output, hidden, cell, weights
 
     def _start(self, hidden: Any) -> Any:
-        return ops.zeros((1, 1, self.n_targets), hidden.dtype) * hidden[:, :1, None]
+        return ops.zeros((ops.shape(hidden)[0], 1, self.n_targets), hidden.dtype)
 
     def _unrolled(
         self, memory: Any, keys: Any, hidden: Any, cell: Any, previous: Any, feed: Any
     ) -> tuple[Any, Any]:
         output = self._start(hidden)
         outputs, weights = [], []
+        if feed is not None:
+            told = ops.split(feed, self.n_samples, axis=1)
+            given = ops.split(previous, self.n_samples, axis=1)
         for sample in range(self.n_samples):
             if feed is not None:
-                told = feed[:, sample : sample + 1]
-                output = told * previous[:, sample : sample + 1] + (1 - told) * output
+                output = told[sample] * given[sample] + (1 - told[sample]) * output
             output, hidden, cell, weight = self._advance(output, hidden, cell, memory, keys)
             outputs.append(output)
             weights.append(weight)
         return ops.concatenate(outputs, axis=1), ops.concatenate(weights, axis=1)
+
+    def _trained(
+        self, memory: Any, keys: Any, hidden: Any, cell: Any, previous: Any, feed: Any
+    ) -> tuple[Any, Any]:
+        """Decode in the form that has the fastest gradient."""
+        recurrence = self.recurrence
+        weights = DecoderWeights(
+            kernel=ops.concatenate([recurrence.kernel, recurrence.recurrent_kernel], axis=0),
+            bias=tf.convert_to_tensor(recurrence.bias.value),
+            head=tf.convert_to_tensor(self.head.kernel.value),
+            head_bias=tf.convert_to_tensor(self.head.bias.value),
+            combine=tf.convert_to_tensor(self.combine.kernel.value) if self.attention else None,
+            combine_bias=tf.convert_to_tensor(self.combine.bias.value) if self.attention else None,
+        )
+        outputs = decode(
+            weights,
+            hidden,
+            cell,
+            n_samples=self.n_samples,
+            memory=memory if self.attention else None,
+            keys=keys if self.attention else None,
+            previous=previous,
+            feed=feed,
+        )
+        shape = (ops.shape(memory)[0], self.n_samples, memory.shape[1])
+        return outputs, ops.zeros(shape, memory.dtype)
 
     def _loop(self, memory: Any, keys: Any, hidden: Any, cell: Any) -> tuple[Any, Any]:
         def advance(
@@ -158,7 +200,7 @@ class LuongDecoder(keras.layers.Layer):
                 hidden,
                 cell,
                 empty * start,
-                empty * ops.expand_dims(memory[:, :, 0], 1),
+                empty * ops.zeros((ops.shape(memory)[0], 1, memory.shape[1]), memory.dtype),
             ),
         )
         return carried[4], carried[5]

@@ -9,7 +9,11 @@ model is traced again (`nem2e_tf.zoo.set_recurrence_form`).
 from typing import Any, ClassVar
 
 import keras
+import tensorflow as tf
 from keras import ops
+
+from nem2e_tf.zoo.layers.dense import rows_times
+from nem2e_tf.zoo.layers.fused import lstm_sequence
 
 FORMS = ("unrolled", "loop")
 
@@ -59,13 +63,13 @@ class Recurrence(keras.layers.Layer):
 
     def project(self, inputs: Any) -> Any:
         """Return the inputs' share of the gates: of a sequence at once, or of one sample."""
-        return ops.matmul(inputs, self.kernel) + self.bias
+        return rows_times(inputs, self.kernel) + self.bias
 
     def step(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, ...]:
         """Advance the states by one sample; the first of them is the output."""
         raise NotImplementedError
 
-    def call(self, sequence: Any, *states: Any) -> tuple[Any, ...]:
+    def call(self, sequence: Any, *states: Any, training: bool = False) -> tuple[Any, ...]:
         """Run over [batch, sample, feature].
 
         Parameters
@@ -73,6 +77,8 @@ class Recurrence(keras.layers.Layer):
         sequence : tensor [batch, sample, feature]
         *states : tensor [batch, units]
             Initial states; zeros if none are given.
+        training : bool
+            Whether a gradient will be asked for.
 
         Returns
         -------
@@ -81,9 +87,11 @@ class Recurrence(keras.layers.Layer):
         """
         projected = self.project(sequence)
         if not states:
-            zero = ops.zeros_like(projected[:, 0, : self.units])
+            zero = ops.zeros((ops.shape(projected)[0], self.units), projected.dtype)
             states = (zero,) * self.n_states
-        run = self._unrolled if self.form == "unrolled" else self._loop
+        run = self._loop
+        if self.form == "unrolled":
+            run = self._trained if training else self._unrolled
         outputs, states = run(projected, tuple(states))
         return (outputs, *states)
 
@@ -96,6 +104,10 @@ class Recurrence(keras.layers.Layer):
             states = self.step(samples[sample], states)
             outputs[sample] = states[0]
         return ops.stack(outputs, axis=1), states
+
+    def _trained(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        """Run in the form that has the fastest gradient."""
+        return self._unrolled(projected, states)
 
     def _loop(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         n_samples = projected.shape[1]
@@ -176,6 +188,13 @@ class LSTM(Recurrence):
         entry, forget, candidate, exit_ = ops.split(gates, 4, axis=-1)
         cell = ops.sigmoid(forget) * cell + ops.sigmoid(entry) * ops.tanh(candidate)
         return ops.sigmoid(exit_) * ops.tanh(cell), cell
+
+    def _trained(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+        if self.backwards:
+            projected = ops.flip(projected, axis=1)
+        kernel = tf.convert_to_tensor(self.recurrent_kernel.value)
+        outputs, *final = lstm_sequence(projected, *states, kernel)
+        return (ops.flip(outputs, axis=1) if self.backwards else outputs), tuple(final)
 
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")

@@ -1,0 +1,328 @@
+"""Fitting many networks at once against fitting each with plain Keras."""
+
+from dataclasses import replace
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nem2e_tf import zoo
+from nem2e_tf.training.engine import Rows, Sizes, Task, Trainer
+from nem2e_tf.training.recipe import Recipe
+from nem2e_tf.zoo.forms import calibrate
+
+SAMPLES, CHANNELS, TARGETS = 6, 3, 2
+RECIPE = Recipe(epochs=5, epochs_without_validation=5, batch_size=4, learning_rate=1e-2)
+SIZES = Sizes(fits=3, training=8, validation=2, application=3)
+GRADIENT = [name for name in zoo.list_models() if zoo.entry(name).solve is None]
+
+
+def make(name, **options):
+    known = zoo.entry(name).options
+    small = {key: v for key, v in {"units": 4, "n_heads": 2}.items() if key in known}
+    return zoo.create(
+        name,
+        n_samples=SAMPLES,
+        n_channels=CHANNELS,
+        n_targets=TARGETS,
+        counterparts=[[0], [1, 2]],
+        **small | options,
+    )
+
+
+@cache
+def data():
+    """Sixteen rows; the second muscle is absent from rows 1 and 2."""
+    random = np.random.default_rng(2)
+    x = random.random((16, SAMPLES, CHANNELS)).astype(np.float32)
+    y = (0.5 * x[..., :TARGETS] + 0.2 * random.random((16, SAMPLES, TARGETS))).astype(np.float32)
+    y[..., 1] *= 3
+    present = np.ones((16, TARGETS), bool)
+    present[[1, 2], 1] = False
+    return x, np.where(present[:, None, :], y, np.float32(0)), present
+
+
+def rows(*numbers):
+    return Rows(np.array(numbers, int), np.array(numbers, int))
+
+
+def task(training, validation=(), application=(13, 14, 15), *, seed=0, stream=1):
+    return Task(seed, (stream,), rows(*training), rows(*validation), rows(*application))
+
+
+LARGE = task(range(8), seed=0, stream=11)
+SMALL = task((3, 9, 10), seed=1, stream=12)
+MIDDLE = task((0, 1, 2, 11, 12), seed=0, stream=13)
+
+
+@cache
+def trainer(name, recipe=RECIPE, sizes=SIZES, **options):
+    return Trainer(lambda: make(name, **options), recipe, sizes)
+
+
+def fitted(name, tasks, recipe=RECIPE, *, x=None, y=None, **options):
+    inputs, targets, present = data()
+    return trainer(name, recipe, **options).fit(
+        inputs if x is None else x, targets if y is None else y, present, tasks
+    )
+
+
+def by_keras(name, one, recipe=RECIPE, **options):
+    """The same fit with ``keras.Model.train_on_batch``; the weights, and the rows applied."""
+    inputs, targets, present = data()
+    keras.utils.set_random_seed(one.seed)
+    model = make(name, **options)
+    chosen = one.training.inputs
+    calibrate(model, inputs[chosen], targets[chosen], present[chosen])
+    precision = np.ones(TARGETS, "f4")
+    for target in range(TARGETS):
+        seen = chosen[present[chosen, target]]
+        precision[target] = 1 / targets[seen, :, target].var()
+
+    def error(measured, refined):
+        measured, seen = tf.split(measured, 2, axis=-1)
+        squared = tf.reduce_mean((refined - measured) ** 2, axis=1) * precision
+        return tf.reduce_sum(squared * seen[:, 0]) / tf.reduce_sum(seen[:, 0])
+
+    trained = getattr(model, "training_model", model)
+    adam = keras.optimizers.Adam(recipe.learning_rate, weight_decay=recipe.weight_decay or None)
+    trained.compile(adam, error, run_eagerly=True)
+    order = np.random.Generator(np.random.PCG64([*one.stream, one.seed]))
+    for _ in range(recipe.epochs):
+        shuffled = chosen[order.permutation(len(chosen))]
+        for start in range(0, len(shuffled), recipe.batch_size):
+            batch = shuffled[start : start + recipe.batch_size]
+            x, y = inputs[batch], targets[batch]
+            seen = np.broadcast_to(present[batch][:, None, :], y.shape).astype("f4")
+            given = [x, y] if trained is not model else x
+            trained.train_on_batch(given, np.concatenate([y, seen], axis=-1))
+    return model, np.asarray(model(inputs[one.application.inputs], training=False))
+
+
+def assert_same_fit(found, model, applied):
+    spread = np.ptp(applied)
+    np.testing.assert_allclose(found.applied, applied, atol=1e-4 * spread)
+    for variable, value in zip(model.weights, found.weights, strict=True):
+        # An attention key's bias has no true gradient: what trains it is rounding.
+        if variable.path.endswith("key/bias"):
+            continue
+        wanted = np.asarray(variable)
+        difference = np.linalg.norm(value - wanted)
+        assert difference <= 1e-4 * max(np.linalg.norm(wanted), 1.0), variable.path
+
+
+def assert_same_bits(first, second):
+    for value, other in zip(first.weights, second.weights, strict=True):
+        np.testing.assert_array_equal(value, other)
+    np.testing.assert_array_equal(first.applied, second.applied)
+    np.testing.assert_array_equal(first.history, second.history)
+    assert first.epochs == second.epochs
+
+
+def differ(first, second):
+    return any(
+        not np.array_equal(value, other)
+        for value, other in zip(first.weights, second.weights, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", GRADIENT)
+def test_equals_plain_keras(name):
+    """Ten steps, folds of 8 and 3 rows (the smaller skips every second step), a muscle absent."""
+    results = fitted(name, [LARGE, SMALL])
+    assert np.linalg.norm(results[0].applied - results[1].applied) > 1e-3
+    for found, one in zip(results, [LARGE, SMALL], strict=True):
+        assert_same_fit(found, *by_keras(name, one))
+        assert found.epochs == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe", "options"),
+    [
+        ("rnn", replace(RECIPE, weight_decay=0.1), {}),
+        ("rnn", replace(RECIPE, batch_size=100), {}),
+        ("rnn", replace(RECIPE, batch_size=1), {}),
+        ("rnn", RECIPE, {"output": "residual"}),
+        ("seq2seq", RECIPE, {"feeding": "teacher"}),
+        ("stdr-net-temporal", RECIPE, {"feeding": "teacher"}),
+    ],
+    ids=["weight-decay", "one-batch", "batch-1", "residual", "teacher", "teacher-attention"],
+)
+def test_equals_plain_keras_with_other_settings(name, recipe, options):
+    results = fitted(name, [LARGE, MIDDLE], recipe, **options)
+    for found, one in zip(results, [LARGE, MIDDLE], strict=True):
+        assert_same_fit(found, *by_keras(name, one, recipe, **options))
+
+
+def test_weight_decay_does_something():
+    decayed = fitted("rnn", [LARGE], replace(RECIPE, weight_decay=0.1))[0]
+    assert differ(decayed, fitted("rnn", [LARGE])[0])
+
+
+@pytest.mark.parametrize("name", ["rnn", "transformer"])
+def test_others_in_the_chunk_make_no_difference(name):
+    together = fitted(name, [LARGE, SMALL, MIDDLE])
+    for place, one in enumerate([LARGE, SMALL, MIDDLE]):
+        assert_same_bits(fitted(name, [one])[0], together[place])
+    backwards = fitted(name, [MIDDLE, SMALL, LARGE])
+    for first, second in zip(backwards, reversed(together), strict=True):
+        assert_same_bits(first, second)
+
+
+def test_repeats_bit_for_bit_in_a_new_trainer():
+    inputs, targets, present = data()
+    again = Trainer(lambda: make("rnn"), RECIPE, SIZES).fit(inputs, targets, present, [LARGE])
+    assert_same_bits(again[0], fitted("rnn", [LARGE])[0])
+
+
+def test_seeds_and_streams_differ():
+    first, seeded, streamed = fitted(
+        "rnn", [LARGE, replace(LARGE, seed=5), replace(LARGE, stream=(99,))]
+    )
+    assert differ(first, seeded)
+    assert differ(first, streamed)
+
+
+class TestEarlyStopping:
+    RECIPE = replace(RECIPE, epochs=30, patience=3, epochs_without_validation=4)
+    # The validation targets of the first are turned upside down: training makes it worse.
+    SOON = task(range(7), (8, 9), seed=0, stream=21)
+    LATE = task(range(7), (10, 11), seed=0, stream=22)
+    NEVER = task(range(7), (), seed=0, stream=23)
+
+    def fits(self, tasks):
+        y = data()[1].copy()
+        y[[8, 9]] = 2 * y.mean() - 3 * y[[8, 9]]
+        return fitted("rnn", tasks, self.RECIPE, y=y)
+
+    def test_each_stops_by_itself_and_keeps_its_best_epoch(self):
+        soon, late, never = self.fits([self.SOON, self.LATE, self.NEVER])
+        assert len(soon.history) < len(late.history)
+        for found in (soon, late):
+            validation = found.history[:, 1]
+            assert found.epochs == np.argmin(validation) + 1
+            assert len(found.history) == min(30, found.epochs + 3)
+        assert (never.epochs, len(never.history)) == (4, 4)
+        assert np.isnan(never.history[:, 1]).all()
+
+    def test_a_fit_that_stopped_does_not_change(self):
+        together = self.fits([self.SOON, self.LATE, self.NEVER])
+        for place, one in enumerate([self.SOON, self.LATE, self.NEVER]):
+            assert_same_bits(self.fits([one])[0], together[place])
+
+    def test_weights_and_output_are_those_of_the_best_epoch(self):
+        late = self.fits([self.SOON, self.LATE])[1]
+        inputs, targets, present = data()
+        model = make("rnn")
+        model.set_weights(late.weights)
+        applied = np.asarray(model(inputs[[13, 14, 15]], training=False))
+        np.testing.assert_allclose(late.applied, applied, atol=1e-6)
+        refined = np.asarray(model(inputs[[10, 11]], training=False))
+        chosen = np.arange(7)
+        error = np.mean(
+            [
+                np.mean((refined - targets[[10, 11]])[..., m] ** 2)
+                / targets[chosen[present[chosen, m]]][..., m].var()
+                for m in range(TARGETS)
+            ]
+        )
+        assert late.history[late.epochs - 1, 1] == pytest.approx(error, rel=1e-4)
+
+    def test_stopping_early_is_training_for_fewer_epochs(self):
+        late = self.fits([self.LATE])[0]
+        assert 1 < late.epochs < 30
+        shorter = replace(self.RECIPE, epochs=late.epochs, patience=0)
+        same = fitted("rnn", [self.LATE], shorter)[0]
+        for value, other in zip(late.weights, same.weights, strict=True):
+            np.testing.assert_array_equal(value, other)
+
+
+class TestLeftOutRows:
+    @pytest.mark.parametrize("validation", [(), (11, 12)])
+    def test_never_influence_anything(self, validation):
+        one = task(range(8), validation, seed=0)
+        x, y = data()[0].copy(), data()[1].copy()
+        clean = fitted("rnn", [one])[0]
+        x[[13, 14, 15]] = 1e4
+        y[[13, 14, 15]] = -1e4
+        wild = fitted("rnn", [one], x=x, y=y)[0]
+        assert clean.epochs == wild.epochs
+        assert not differ(clean, wild)
+        np.testing.assert_array_equal(clean.history[:, :2], wild.history[:, :2])
+        assert (clean.history[:, 2] != wild.history[:, 2]).all()
+
+    def test_validation_rows_change_no_weight_of_an_epoch(self):
+        recipe = replace(RECIPE, epochs=1, epochs_without_validation=1)
+        with_, without = fitted("rnn", [task(range(8), (9, 10)), task(range(8))], recipe)
+        assert not differ(with_, without)
+
+    def test_none_is_fine(self):
+        found = fitted("rnn", [task(range(8), (), ())])[0]
+        assert found.applied.shape == (0, SAMPLES, TARGETS)
+        assert np.isnan(found.history[:, 2]).all()
+
+
+class TestDropout:
+    FROZEN = replace(RECIPE, learning_rate=1e-12, batch_size=8)
+
+    def test_others_in_the_chunk_make_no_difference(self):
+        together = fitted("rnn", [LARGE, SMALL, MIDDLE], dropout=0.4)
+        for place, one in enumerate([LARGE, SMALL, MIDDLE]):
+            assert_same_bits(fitted("rnn", [one], dropout=0.4)[0], together[place])
+        assert differ(together[0], fitted("rnn", [LARGE])[0])
+
+    def test_every_step_and_every_fit_draws_its_own(self):
+        """With weights that stand still only the mask can move the training loss."""
+        other = replace(LARGE, stream=(99,))
+        first, second = fitted("rnn", [LARGE, other], self.FROZEN, dropout=0.4)
+        assert len(set(first.history[:, 0])) == 5
+        assert not set(first.history[:, 0]) & set(second.history[:, 0])
+        still = fitted("rnn", [LARGE], self.FROZEN)[0]
+        np.testing.assert_allclose(still.history[:, 0], still.history[0, 0], rtol=1e-5)
+
+    def test_is_off_where_a_fit_is_applied(self):
+        """The left-out loss stands still as well, for nothing is dropped there."""
+        found = fitted("rnn", [LARGE], self.FROZEN, dropout=0.4)[0]
+        np.testing.assert_allclose(found.history[:, 2], found.history[0, 2], rtol=1e-5)
+
+
+class TestFeeding:
+    def test_all_three_train_and_differ(self):
+        recipe = replace(RECIPE, epochs=4, epochs_without_validation=4)
+        ways = [
+            fitted("seq2seq", [LARGE], recipe, feeding=feeding)[0]
+            for feeding in ("free", "teacher", "scheduled")
+        ]
+        for found in ways:
+            assert found.history[-1, 0] < found.history[0, 0]
+            assert np.isfinite(found.applied).all()
+        assert differ(ways[0], ways[1])
+        assert differ(ways[0], ways[2])
+        assert differ(ways[1], ways[2])
+
+    def test_scheduled_begins_as_teacher_and_ends_free(self):
+        """One epoch is all teacher; and the weights hold nothing of the schedule."""
+        recipe = replace(RECIPE, epochs=1, epochs_without_validation=1)
+        teacher, scheduled = (
+            fitted("seq2seq", [LARGE], recipe, feeding=feeding)[0]
+            for feeding in ("teacher", "scheduled")
+        )
+        assert len(teacher.weights) == len(scheduled.weights)
+        for value, other in zip(teacher.weights, scheduled.weights, strict=True):
+            np.testing.assert_allclose(value, other, atol=1e-5)
+
+
+def test_training_loss_is_the_mean_over_the_rows_of_an_epoch():
+    """Batches of unequal size count by their rows; checked where the weights stand still."""
+    recipe = replace(RECIPE, learning_rate=1e-12)
+    found = fitted("rnn", [MIDDLE], recipe)[0]
+    inputs, targets, present = data()
+    model = make("rnn")
+    model.set_weights(found.weights)
+    chosen = MIDDLE.training.inputs
+    squared = (np.asarray(model(inputs[chosen])) - targets[chosen]) ** 2
+    variance = [targets[chosen[present[chosen, m]], :, m].var() for m in range(TARGETS)]
+    cells = (squared.mean(axis=1) / variance)[present[chosen]]
+    assert found.history[0, 0] == pytest.approx(cells.mean(), rel=1e-4)

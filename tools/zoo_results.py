@@ -1,0 +1,232 @@
+"""Compute the published zoo; called by ``tools/regenerate_zoo``.
+
+The protocol is fixed: recipe ``fast``, output direct, seed 0; every entry under All-Entire with one
+model for all muscles on every cohort, and, on ``walk``, under One-Entire with one model a muscle.
+The real recording is taken from the folder NEM2E_SHARED_DATA, or ``../shared/data`` beside the
+checkout; where there is none, its rows stay as they are.
+
+Cross-validations go to a cache folder and go on where they were; delete it after a change of the
+package. Sizes are those of float32 files of the same networks after one epoch: they do not depend
+on how long a network was trained.
+"""
+
+import argparse
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import zoo_table
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+BLOCKS = 5
+TREADMILL = ("soleus", "gasmed", "gaslat", "vasmed", "vaslat", "recfem")
+
+
+class Task(NamedTuple):
+    """One entry on one cohort."""
+
+    cohort: str
+    model: str
+    pattern: str
+    targets: str
+
+
+def tasks() -> Iterator[Task]:
+    """Everything that is published."""
+    from nem2e_tf import zoo
+
+    for cohort in zoo_table.COHORTS:
+        for model in zoo.list_models():
+            yield Task(cohort, model, "all-entire", "joint")
+            if cohort == "walk" and "one-entire" in zoo.entry(model).patterns:
+                yield Task(cohort, model, "one-entire", "each")
+
+
+def recordings() -> Path:
+    """Folder of the real recording, there or not."""
+    beside = CHECKOUT.parent / "shared" / "data"
+    return Path(os.environ.get("NEM2E_SHARED_DATA", beside)).resolve() / "treadmill_walk"
+
+
+def make_cohort(name: str, folder: Path) -> None:
+    """Make a cohort in the cache."""
+    if name != "treadmill":
+        from nem2e_tf.importers.synthetic import make
+
+        make(name).cohort.save(folder / "cohort")
+        return
+    from nem2e_tf.importers.manifest import build
+
+    source = recordings()
+    files = ",".join(str(source / name) for name in ("so_activation.sto", "emg.sto", "grf.mot"))
+    (folder / "manifest.csv").write_text(
+        "subject,condition,speed,side,simulated,emg,ground_reaction,plate\n"
+        f"S1,treadmill,,l,{files},1_ground_force\n"
+    )
+    rows = "".join(f"{muscle}_{{side}}_activation,{muscle}\n" for muscle in TREADMILL)
+    (folder / "channels.csv").write_text(f"column,muscle\n{rows}")
+    build(folder / "manifest.csv", name="treadmill")[0].save(folder / "cohort")
+
+
+def compute(task: Task, cache: Path, jobs: int) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Cross-validate one entry and weigh its exported files.
+
+    Returns
+    -------
+    results : DataFrame
+        Rows of ``results.csv``.
+    costs : dict
+        Weights, and bytes of all its ``.tflite`` files together.
+    """
+    from nem2e_tf.training.cross_validation import cross_validate
+    from nem2e_tf.training.plan import Settings
+    from nem2e_tf.training.recipe import recipe
+
+    cohort = cache / task.cohort / "cohort"
+    folder = cache / task.cohort / f"{task.model}-{task.pattern}"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "models": (task.model,),
+        "patterns": (task.pattern,),
+        "targets": task.targets,
+        "blocks": BLOCKS if task.cohort == "treadmill" else None,
+    }
+    results = cross_validate(
+        cohort, folder / "run", Settings(recipe=recipe("fast"), **settings), jobs=jobs
+    )
+    costs = folder / "costs.csv"
+    if not costs.exists():
+        weights, size = weigh(cohort, folder, Settings(recipe=recipe("fast", epochs=1), **settings))
+        costs.write_text(f"parameters,tflite_bytes\n{weights},{size}\n")
+    found = pd.read_csv(costs).iloc[0]
+    settled = dict(zip(zoo_table.KEY, (*task, results.iloc[0]["output"]), strict=True))
+    return results, settled | {name: int(found[name]) for name in zoo_table.COSTS}
+
+
+def weigh(cohort: Path, folder: Path, settings: Any) -> tuple[int, int]:
+    """Export the entry and give its number of weights and the bytes of its files."""
+    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.export.writing import export_refiner
+    from nem2e_tf.refiner import load_refiner
+    from nem2e_tf.training.train import train
+
+    refiner = train(load_cohort(cohort), folder / "refiner", settings)
+    files = export_refiner(
+        load_refiner(folder / "refiner"), folder / "exported", formats=["tflite"]
+    )
+    return refiner.info.n_parameters, sum(file.n_bytes for file in files)
+
+
+def merge(file: Path, new: pd.DataFrame, key: list[str], order: list[tuple[str, ...]]) -> None:
+    """Replace rows of a CSV file by new ones of the same key, in the order given."""
+    old = pd.read_csv(file, dtype=dict.fromkeys(key, str)) if file.exists() else new.iloc[:0]
+    new_keys = set(new[key].itertuples(index=False, name=None))
+    kept = old[[keys not in new_keys for keys in old[key].itertuples(index=False, name=None)]]
+    rows = pd.concat([table for table in (kept, new) if len(table)], ignore_index=True)
+    place = {keys: i for i, keys in enumerate(order)}
+    positions = [
+        place.get(keys, len(place)) for keys in rows[key].itertuples(index=False, name=None)
+    ]
+    rows = rows.iloc[pd.Series(positions).argsort(kind="stable")]
+    file.write_text(rows.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+
+
+def publish(found: list[tuple[Task, pd.DataFrame, dict[str, Any]]], results: Path) -> None:
+    """Write what was computed into the CSV files."""
+    from nem2e_tf.training.run_folder import versions
+
+    order = [tuple(task) for task in tasks()]
+    results.mkdir(parents=True, exist_ok=True)
+    for cohort in zoo_table.COHORTS:
+        tables = [table for task, table, _ in found if task.cohort == cohort]
+        if tables:
+            rows = pd.concat(tables, ignore_index=True)
+            floats = rows.select_dtypes("float").columns
+            rows[floats] = rows[floats].map(lambda value: float(f"{value:.{zoo_table.DIGITS}g}"))
+            merge(
+                results / f"{cohort}.csv",
+                rows,
+                ["model", "pattern", "targets"],
+                [keys[1:] for keys in order if keys[0] == cohort],
+            )
+    costs = pd.DataFrame([costs for _, _, costs in found])
+    merge(results / "costs.csv", costs, ["cohort", "model", "pattern", "targets"], order)
+    about = {**versions(), "processor": processor(), "cores": len(os.sched_getaffinity(0))}
+    lines = [f'{name},"{value}"' for name, value in about.items()]
+    (results / "about.csv").write_text("\n".join(["name,value", *lines, ""]), encoding="utf-8")
+
+
+def processor() -> str:
+    """Name of the processor, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    for line in info.read_text().splitlines() if info.exists() else ():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def chosen(names: list[str]) -> list[Task]:
+    """Take the tasks that ``--only`` names, all without it."""
+    everything = list(tasks())
+    cohorts = {name for name in names if name in zoo_table.COHORTS}
+    models = set(names) - cohorts
+    unknown = models - {task.model for task in everything}
+    if unknown:
+        raise SystemExit(f"--only {sorted(unknown)[0]}: expected an entry or a cohort, found none")
+    return [
+        task
+        for task in everything
+        if (not cohorts or task.cohort in cohorts) and (not models or task.model in models)
+    ]
+
+
+def regenerate(names: list[str], cache: Path, jobs: int) -> None:
+    """Compute what is asked for, then write CSV files and tables."""
+    from nem2e_tf.training.runtime import set_up_tensorflow
+
+    todo = chosen(names)
+    if not recordings().is_dir():
+        print(f"no real recording at {recordings()}: rows of treadmill stay as they are")
+        todo = [task for task in todo if task.cohort != "treadmill"]
+    set_up_tensorflow()
+    found = []
+    for number, task in enumerate(todo, start=1):
+        print(f"{number} of {len(todo)}: {' '.join(task)}", flush=True)
+        folder = cache / task.cohort
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "cohort" / "cohort.json").exists():
+            make_cohort(task.cohort, folder)
+        found.append((task, *compute(task, cache, jobs)))
+    if found:
+        publish(found, zoo_table.ZOO / "results")
+    zoo_table.write()
+    print(f"written: {zoo_table.ZOO / 'README.md'} and its results")
+
+
+def main() -> None:
+    """Read the arguments and do what they say."""
+    parser = argparse.ArgumentParser(prog="tools/regenerate_zoo", description="Compute the zoo.")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="entry or cohort; repeatable"
+    )
+    parser.add_argument("--cache", type=Path, default=CHECKOUT / ".cache" / "zoo")
+    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--table", action="store_true", help="only write the tables of the CSV")
+    mode.add_argument("--check", action="store_true", help="only see whether they agree")
+    given = parser.parse_args()
+    if given.check:
+        if disagreements := zoo_table.check():
+            raise SystemExit("\n".join(disagreements))
+        print("zoo/README.md agrees with zoo/results")
+    elif given.table:
+        zoo_table.write()
+    else:
+        regenerate(given.only, given.cache, given.jobs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The tables of the published zoo: from ``zoo/results/*.csv`` into ``zoo/README.md``.
+
+The CSV files are
+
+==================  ================================================================================
+``<cohort>.csv``    rows of ``results.csv`` of every cross-validation: one a fold and muscle
+``costs.csv``       weights and size of the exported files, one row an entry
+``summary.csv``     both put together: one row an entry, mean over muscles
+``about.csv``       with which versions and on which machine
+==================  ================================================================================
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nem2e_tf.evaluation.results import BLOCK, read_results
+from nem2e_tf.evaluation.statistics import OVERALL, summarise
+
+ZOO = Path(__file__).resolve().parents[1] / "zoo"
+COHORTS = {
+    "walk": "Embedded cohort `walk`: 8 synthetic walkers, 4 speeds, 5 muscles, 92 channels; leave "
+    "one subject out.",
+    "run": "Embedded cohort `run`: 10 synthetic runners, 4 speeds, 16 muscles (11 electrodes), 92 "
+    "channels; leave one subject out.",
+    "treadmill": "A real recording: one person walking on a treadmill, 53 cycles, 6 muscles, 80 "
+    "channels; five blocks of consecutive cycles, each left out in turn. Mean over the blocks and "
+    "[lowest, highest block]. Blocks of one person say nothing about other people, so there are no "
+    "intervals and no tests.",
+}
+KEY = ["cohort", "model", "pattern", "targets", "output"]
+COSTS = ["parameters", "tflite_bytes"]
+NUMBERS = ["rate", "rate_low", "rate_high", "skill", "skill_low", "skill_high"]
+DIGITS = 6
+START, END = "<!-- results: written by tools/regenerate_zoo -->", "<!-- end of results -->"
+
+
+def summary(folder: Path) -> pd.DataFrame:
+    """Put the folds' results and the costs together: one row an entry, mean over muscles."""
+    tables = []
+    for cohort in COHORTS:
+        if (folder / f"{cohort}.csv").exists():
+            table = summarise(read_results(folder / f"{cohort}.csv"))
+            tables.append(table[table["muscle"] == OVERALL].assign(cohort=cohort))
+    if not tables:
+        return pd.DataFrame(columns=[*KEY, "recipe", "by", "n", *NUMBERS, *COSTS])
+    costs = pd.read_csv(folder / "costs.csv", dtype=dict.fromkeys(KEY, str))
+    rows = pd.concat(tables).merge(costs, on=KEY, how="left", validate="one_to_one")
+    rows[NUMBERS] = rows[NUMBERS].map(rounded)
+    rows[COSTS] = rows[COSTS].astype("Int64")
+    return rows[[*KEY, "recipe", "by", "n", *NUMBERS, *COSTS]]
+
+
+def rounded(value: float) -> float:
+    """Round to the digits of the CSV files; a negative zero loses its sign."""
+    return round(float(value), DIGITS) + 0.0
+
+
+def render(folder: Path) -> str:
+    """Render the tables of ``summary.csv`` and ``about.csv`` as Markdown."""
+    if not (folder / "summary.csv").exists():
+        return "No results yet.\n"
+    rows = pd.read_csv(folder / "summary.csv", dtype=dict.fromkeys(KEY, str))
+    lines = []
+    for cohort, text in COHORTS.items():
+        for pattern, part in rows[rows["cohort"] == cohort].groupby("pattern", sort=False):
+            settings = " ".join(part.iloc[0][["targets", "output", "recipe"]])
+            lines += [f"### {cohort}, {pattern}", "", text, f"Settings: {pattern} {settings}.", ""]
+            lines += _table(part)
+    about = pd.read_csv(folder / "about.csv", dtype=str)
+    listed = ", ".join(f"{name} {value}" for name, value in about.itertuples(index=False))
+    return "\n".join([*lines, f"Computed with: {listed}.", ""])
+
+
+def _table(rows: pd.DataFrame) -> list[str]:
+    between = "range of blocks" if rows.iloc[0]["by"] == BLOCK else "95 % interval"
+    lines = [
+        f"| entry | n | rate [{between}] | skill [{between}] | weights | `.tflite`, KB |",
+        "|---|---:|---|---|---:|---:|",
+    ]
+    for _, row in rows.sort_values("skill", ascending=False, kind="stable").iterrows():
+        cells = [
+            row["model"],
+            row["n"],
+            _estimate(row, "rate"),
+            _estimate(row, "skill"),
+            _whole(row["parameters"]),
+            _whole(row["tflite_bytes"] / 1000),
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
+
+
+def _estimate(row: "pd.Series[Any]", name: str) -> str:
+    if pd.isna(row[name]):
+        return "-"
+    # Entries that are the reference themselves have no spread and no interval.
+    if pd.isna(row[f"{name}_low"]):
+        return f"{row[name]:+.3f}"
+    return f"{row[name]:+.3f} [{row[f'{name}_low']:+.3f}, {row[f'{name}_high']:+.3f}]"
+
+
+def _whole(value: float) -> str:
+    return "-" if pd.isna(value) else f"{value:.0f}"
+
+
+def write(zoo: Path = ZOO) -> None:
+    """Write ``summary.csv`` and the tables in ``README.md``."""
+    results = zoo / "results"
+    if any((results / f"{cohort}.csv").exists() for cohort in COHORTS):
+        (results / "summary.csv").write_text(_csv(summary(results)), encoding="utf-8")
+    readme = zoo / "README.md"
+    before, _, after = _split(readme)
+    text = f"{before}{START}\n\n{render(results)}\n{END}{after}"
+    readme.write_text(text, encoding="utf-8")
+
+
+def check(zoo: Path = ZOO) -> list[str]:
+    """What does not agree between the folds' results, ``summary.csv`` and ``README.md``."""
+    results = zoo / "results"
+    found = []
+    there = results / "summary.csv"
+    stated = there.read_text(encoding="utf-8") if there.exists() else ""
+    computed = summary(results)
+    if stated != ("" if computed.empty else _csv(computed)):
+        found.append("zoo/results/summary.csv does not agree with the results it sums up")
+    if _split(zoo / "README.md")[1].strip() != render(results).strip():
+        found.append("zoo/README.md does not agree with zoo/results/summary.csv")
+    return found
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def _split(readme: Path) -> tuple[str, str, str]:
+    text = readme.read_text(encoding="utf-8")
+    before, start, rest = text.partition(START)
+    tables, end, after = rest.partition(END)
+    if not (start and end):
+        raise SystemExit(f"{readme}: expected the lines {START} and {END}, found not both")
+    return before, tables, after
