@@ -109,14 +109,16 @@ def compute(task: Task, cache: Path, jobs: int) -> tuple[pd.DataFrame, dict[str,
 def weigh(cohort: Path, folder: Path, settings: Any) -> tuple[int, int]:
     """Export the entry and give its number of weights and the bytes of its files."""
     from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.export.quiet import quiet_stderr
     from nem2e_tf.export.writing import export_refiner
     from nem2e_tf.refiner import load_refiner
     from nem2e_tf.training.train import train
 
     refiner = train(load_cohort(cohort), folder / "refiner", settings)
-    files = export_refiner(
-        load_refiner(folder / "refiner"), folder / "exported", formats=["tflite"]
-    )
+    with quiet_stderr():
+        files = export_refiner(
+            load_refiner(folder / "refiner"), folder / "exported", formats=["tflite"]
+        )
     return refiner.info.n_parameters, sum(file.n_bytes for file in files)
 
 

@@ -65,8 +65,9 @@ def render(folder: Path) -> str:
     lines = []
     for cohort, text in COHORTS.items():
         for pattern, part in rows[rows["cohort"] == cohort].groupby("pattern", sort=False):
-            settings = " ".join(part.iloc[0][["targets", "output", "recipe"]])
-            lines += [f"### {cohort}, {pattern}", "", text, f"Settings: {pattern} {settings}.", ""]
+            one = part.iloc[0]
+            settings = f"Targets {one['targets']}, output {one['output']}, recipe {one['recipe']}."
+            lines += [f"### {cohort}, {pattern}", "", text, settings, ""]
             lines += _table(part)
     about = pd.read_csv(folder / "about.csv", dtype=str)
     listed = ", ".join(f"{name} {value}" for name, value in about.itertuples(index=False))
