@@ -18,7 +18,6 @@ from nem2e_tf import zoo
 from nem2e_tf.cli.main import main
 from nem2e_tf.errors import InputError
 from nem2e_tf.patterns import thin
-from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.plan import Plan, Settings, make_plan
 from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.run_folder import open_run
@@ -50,8 +49,10 @@ def refused(capsys, *arguments):
     printed = capsys.readouterr()
     assert caught.value.code == 2
     assert printed.out == ""
-    assert printed.err.count("\n") == 1
-    return printed.err
+    *notes, said = printed.err.splitlines()
+    assert all(line.startswith("nem2e-tf: ") and "error" not in line for line in notes)
+    assert said.startswith("nem2e-tf: error: ")
+    return said
 
 
 def numbers(run):
@@ -232,6 +233,14 @@ def alive(pids):
     return found
 
 
+def gone(pids, *, seconds=15):
+    """Whether processes end within a while."""
+    deadline = time.monotonic() + seconds
+    while alive(pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not alive(pids)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 def test_interrupted_twice_it_goes_on_and_gives_the_same_numbers(finished, folder):
     """Ctrl-C, then kill -9, then to the end; two processes, where the uninterrupted run had one."""
@@ -258,7 +267,7 @@ def test_interrupted_twice_it_goes_on_and_gives_the_same_numbers(finished, folde
     left = open_run(run).unfinished()
     assert left
     assert not (run / "results.csv").exists()
-    assert alive(workers) == []
+    assert gone(workers)
 
     process = begun()
     workers = descendants(process.pid)
@@ -266,10 +275,7 @@ def test_interrupted_twice_it_goes_on_and_gives_the_same_numbers(finished, folde
     process.kill()
     process.wait(timeout=30)
     process.stderr.close()
-    deadline = time.monotonic() + 15
-    while alive(workers) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert alive(workers) == []
+    assert gone(workers)
     assert len(open_run(run).unfinished()) < len(left)
     assert open_run(run).unfinished()
 
@@ -294,7 +300,7 @@ def test_blocks_of_one_subject_joint_and_residual(tmp_path):
     done = called(
         *("cv", str(tmp_path / "cohort"), "--model", "affine", "--model", "rnn", "--blocks", "3"),
         *("--targets", "joint", "--output", "residual", *SMALL, "-o", str(tmp_path / "run")),
-        *("--option", "rnn.n_layers=2", "--jobs", "1"),
+        *("--option", "rnn.n_layers=1", "--jobs", "1"),
     )
     assert done.returncode == 0
     assert "affine: runs with output direct" in done.stderr
@@ -376,12 +382,3 @@ class TestPlan:
     def test_refuses(self, settings, said):
         with pytest.raises(InputError, match=said):
             make_plan(tiny_cohort(), Settings(**settings))
-
-
-def test_a_network_may_lean_on_the_counterparts_of_each_muscle():
-    """Each muscle's model is made with the muscle's own counterparts, trained as it is kept."""
-    plan = make_plan(tiny_cohort(), Settings(models=("opensim",)))
-    shop = Workshop(tiny_cohort(), Settings(models=("opensim",)), plan)
-    for index, channels in enumerate([[[0]], [[1, 2]]]):
-        model = shop.model(plan.configurations[0], index)
-        assert model.get_layer("counterparts").counterparts == channels

@@ -1,5 +1,6 @@
 """Fitting many networks at once against fitting each with plain Keras."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -7,11 +8,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_cohort import tiny_cohort
 
 from nem2e_tf import zoo
+from nem2e_tf.patterns import thin
+from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.engine import Rows, Sizes, Task, Trainer
-from nem2e_tf.training.recipe import Recipe
+from nem2e_tf.training.plan import Settings, make_plan
+from nem2e_tf.training.recipe import Recipe, recipe
 from nem2e_tf.zoo.forms import calibrate
+from nem2e_tf.zoo.layers import CounterpartMean
 
 SAMPLES, CHANNELS, TARGETS = 6, 3, 2
 RECIPE = Recipe(epochs=5, epochs_without_validation=5, batch_size=4, learning_rate=1e-2)
@@ -329,3 +335,31 @@ def test_training_loss_is_the_mean_over_the_rows_of_an_epoch():
     variance = [targets[chosen[present[chosen, m]], :, m].var() for m in range(TARGETS)]
     cells = (squared.mean(axis=1) / variance)[present[chosen]]
     assert found.history[0, 0] == pytest.approx(cells.mean(), rel=1e-4)
+
+
+def leaning(
+    *, n_samples: int, n_channels: int, n_targets: int, counterparts: Sequence[Sequence[int]]
+):
+    """A network that corrects the simulation's own estimate, as another package may offer it."""
+    simulated = keras.Input((n_samples, n_channels))
+    estimate = CounterpartMean(counterparts)(simulated)
+    return keras.Model(simulated, keras.layers.Dense(n_targets)(estimate))
+
+
+@pytest.mark.xfail(strict=True, reason="every muscle is trained on the first one's counterparts")
+def test_a_network_is_trained_on_the_counterparts_of_its_own_muscle(monkeypatch):
+    """What a fit gave must be what the model gives that is kept of it."""
+    from nem2e_tf.zoo import registry
+
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    zoo.register(outputs=("direct",))(leaning)
+    settings = Settings(models=("leaning",), recipe=recipe("fast", epochs=1))
+    cohort = tiny_cohort()
+    plan = make_plan(cohort, settings)
+    shop = Workshop(cohort, settings, plan)
+    for result in (one for chunk in range(len(plan.chunks)) for one in shop.run(chunk)):
+        model = shop.model(plan.configurations[0], cohort.muscle_names.index(result.fit.muscle))
+        model.set_weights(result.weights)
+        left_out = shop.folds[result.fit.group].test
+        kept = np.asarray(model(thin(cohort.simulated)[left_out]))
+        np.testing.assert_allclose(result.refined, kept, atol=1e-6)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nem2e_tf.zoo.layers import LSTM, LuongDecoder
+from nem2e_tf.zoo.layers import LSTM, LayerNormalisation, LuongDecoder, SelfAttention
 
 RNG = np.random.default_rng(5)
 
@@ -92,3 +92,39 @@ def test_scheduled_decoder_gradient_equals_the_plain_one():
     scheduled(*inputs)
     assert 0 < feed.mean() < 1
     compare(scheduled, inputs, [RNG.normal(size=(3, 6, 2)).astype("f4")], outputs=1)
+
+
+def test_layer_normalisation_equals_keras_and_so_does_its_gradient():
+    ours, theirs = LayerNormalisation(), keras.layers.LayerNormalization(epsilon=1e-6)
+    inputs = [RNG.normal(size=(3, 4, 6)).astype("f4")]
+    for layer in (ours, theirs):
+        layer(*inputs)
+        layer.set_weights([np.linspace(0.5, 2, 6), np.linspace(-1, 1, 6)])
+    weigh = [RNG.normal(size=(4, 6)).astype("f4")] * 3
+    expected, slow = gradients(theirs, inputs, training=False, weigh=weigh)
+    for training in (False, True):
+        found, fast = gradients(ours, inputs, training=training, weigh=weigh)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+        for one, other in zip(slow, fast, strict=True):
+            np.testing.assert_allclose(other, one, atol=5e-6)
+
+
+def test_self_attention_equals_keras():
+    keras.utils.set_random_seed(4)
+    ours, theirs = SelfAttention(2), keras.layers.MultiHeadAttention(2, 3)
+    x = RNG.normal(size=(3, 5, 6)).astype("f4")
+    ours(x)
+    theirs(x, x)
+    query, query_bias, key, key_bias, value, value_bias, out, out_bias = theirs.get_weights()
+    biases = [RNG.normal(size=b.shape).astype("f4") for b in (query_bias, key_bias, value_bias)]
+    theirs.set_weights([query, biases[0], key, biases[1], value, biases[2], out, out_bias])
+    kernels = [kernel.reshape(6, 6) for kernel in (query, key, value)]
+    ours.set_weights(
+        [
+            np.concatenate(kernels, axis=1),
+            np.concatenate([bias.ravel() for bias in biases]),
+            out.reshape(6, 6),
+            out_bias,
+        ]
+    )
+    np.testing.assert_allclose(np.asarray(ours(x)), np.asarray(theirs(x, x)), atol=1e-6)

@@ -72,6 +72,7 @@ def test_zoo_check_sees_a_changed_table_and_a_changed_result(tmp_path):
     assert "README.md does not agree" in zoo_check(zoo)
     (zoo / "README.md").write_text(readme)
     results = zoo / "results" / "summary.csv"
+    results.parent.mkdir(exist_ok=True)
     before = results.read_text() if results.exists() else ""
     results.write_text(before + "walk,opensim\n")
     assert "summary.csv does not agree" in zoo_check(zoo)

@@ -29,7 +29,7 @@ def on_one_clock(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Lay cycles [cycle, 101, column] one after the other; gives times and rows."""
     points = np.linspace(0.0, 1.0, curves.shape[1])
-    times = np.arange(round(starts[0] / STEP), round(ends[-1] / STEP) + 1) * STEP
+    times = np.arange(np.floor(starts[0] / STEP), np.ceil(ends[-1] / STEP) + 1) * STEP
     rows = np.empty((len(times), curves.shape[2]))
     which = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, len(starts) - 1)
     share = (times - starts[which]) / (ends - starts)[which]

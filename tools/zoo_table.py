@@ -120,15 +120,14 @@ def write(zoo: Path = ZOO) -> None:
 def check(zoo: Path = ZOO) -> list[str]:
     """What does not agree between the folds' results, ``summary.csv`` and ``README.md``."""
     results = zoo / "results"
-    found = []
     there = results / "summary.csv"
     stated = there.read_text(encoding="utf-8") if there.exists() else ""
     computed = summary(results)
     if stated != ("" if computed.empty else _csv(computed)):
-        found.append("zoo/results/summary.csv does not agree with the results it sums up")
+        return ["zoo/results/summary.csv does not agree with the results it sums up"]
     if _split(zoo / "README.md")[1].strip() != render(results).strip():
-        found.append("zoo/README.md does not agree with zoo/results/summary.csv")
-    return found
+        return ["zoo/README.md does not agree with zoo/results/summary.csv"]
+    return []
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -89,17 +89,30 @@ def build(
 @click.argument("name", type=click.Choice(["walk", "run"]))
 @click.option("--seed", type=int, help="Another draw than the fixed cohort.")
 @click.option(
+    "--planted",
+    type=click.Choice(["lag", "gain", "leak", "none"]),
+    help="Distort the simulation in this one way only; by default in all of them.",
+)
+@click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Cohort folder to write."
 )
-def synth(name: str, *, seed: int | None, output: Path) -> None:
+def synth(name: str, *, seed: int | None, planted: str | None, output: Path) -> None:
     """Make the embedded cohort NAME, a synthetic one with the structure of a public data set.
 
     walk: 8 subjects at 4 speeds, 5 muscles, 92 simulated channels. run: 10 subjects at 4 speeds,
     16 muscles that are 11 electrodes. The same seed gives the same cohort.
     """
+    from nem2e_tf.importers.distortion import Distortion
     from nem2e_tf.importers.synthetic import make
 
-    cohort = make(name, seed=seed).cohort
+    distortions = {
+        "lag": Distortion.pure_lag(),
+        "gain": Distortion.pure_gain(),
+        "leak": Distortion.pure_leak(),
+        "none": Distortion.none(),
+    }
+    distortion = distortions[planted] if planted else None
+    cohort = make(name, seed=seed, distortion=distortion).cohort
     folder = cohort.save(output)
     click.echo(f"{folder}: {_size(cohort)}; synthetic")
 

@@ -46,7 +46,13 @@ def transformer(
 
     from nem2e_tf.errors import InputError
     from nem2e_tf.zoo.frame import framed_input, framed_model
-    from nem2e_tf.zoo.layers import Dense, Dropout, PositionEncoding
+    from nem2e_tf.zoo.layers import (
+        Dense,
+        Dropout,
+        LayerNormalisation,
+        PositionEncoding,
+        SelfAttention,
+    )
 
     del counterparts
     if units % n_heads:
@@ -55,20 +61,14 @@ def transformer(
     features = Dense(units, name="entry")(features)
     features = PositionEncoding(name="position")(features)
     for number in range(1, n_layers + 1):
-        block = keras.layers.LayerNormalization(epsilon=1e-6, name=f"before_attention_{number}")(
-            features
-        )
-        block = keras.layers.MultiHeadAttention(
-            n_heads, units // n_heads, flash_attention=False, name=f"attention_{number}"
-        )(block, block)
+        block = LayerNormalisation(name=f"before_attention_{number}")(features)
+        block = SelfAttention(n_heads, name=f"attention_{number}")(block)
         block = Dropout(dropout, name=f"attention_dropout_{number}")(block)
         features = keras.layers.Add(name=f"attended_{number}")([features, block])
-        block = keras.layers.LayerNormalization(epsilon=1e-6, name=f"before_dense_{number}")(
-            features
-        )
+        block = LayerNormalisation(name=f"before_dense_{number}")(features)
         block = Dense(2 * units, activation="relu", name=f"wide_{number}")(block)
         block = Dense(units, name=f"narrow_{number}")(block)
         block = Dropout(dropout, name=f"dense_dropout_{number}")(block)
         features = keras.layers.Add(name=f"block_{number}")([features, block])
-    features = keras.layers.LayerNormalization(epsilon=1e-6, name="last")(features)
+    features = LayerNormalisation(name="last")(features)
     return framed_model(simulated, features, n_targets, output)

@@ -1,5 +1,6 @@
 """Keras layers of the zoo: normalisation inside the model, recurrences in two forms, a decoder."""
 
+from nem2e_tf.zoo.layers.attention import LayerNormalisation, SelfAttention
 from nem2e_tf.zoo.layers.convolution import DilatedConvolution
 from nem2e_tf.zoo.layers.decoder import LuongDecoder
 from nem2e_tf.zoo.layers.dense import Dense, rows_times
@@ -23,10 +24,12 @@ __all__ = [
     "DilatedConvolution",
     "Dropout",
     "GainAndOffset",
+    "LayerNormalisation",
     "LuongDecoder",
     "PositionEncoding",
     "Regression",
     "SampleMixing",
+    "SelfAttention",
     "SimpleRNN",
     "TargetScaling",
     "rows_times",

@@ -1,0 +1,156 @@
+"""Ask whether refiners find what was planted in the embedded cohorts.
+
+Lag: how much of a planted delay (in % of the cycle) `shift` and STDR-Net's temporal form remove on
+subjects they never saw, and where the temporal attention looks. Leak: whether STDR-Net's spatial
+form, which sees all channels, has a lower error than every model that sees the target's own.
+
+Run by ``tools/planted-truth``, which makes the environment. Writes planted_truth.csv.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf import zoo
+from nem2e_tf.cohort import Cohort, load_cohort
+from nem2e_tf.evaluation.attention import lag_removed, mean_offset
+from nem2e_tf.evaluation.estimate import holm
+from nem2e_tf.evaluation.metrics import lag_percent
+from nem2e_tf.importers.distortion import Distortion
+from nem2e_tf.importers.synthetic import make
+from nem2e_tf.patterns import thin
+from nem2e_tf.training.cross_validation import cross_validate
+from nem2e_tf.training.plan import Settings, folds_of
+from nem2e_tf.training.recipe import recipe
+from nem2e_tf.training.run_folder import open_run
+from nem2e_tf.training.train import train
+
+LAG_PERCENT = 8.0
+SPATIAL = "stdr-net-spatial"
+
+
+def refined_cycles(run_path: Path, cohort: Cohort, model: str) -> np.ndarray:
+    """Put together what a model of a run made of every cycle while it was left out."""
+    run = open_run(run_path)
+    _, folds = folds_of(cohort, run.settings)
+    tests = {fold.group: fold.test for fold in folds}
+    refined = np.full((len(cohort.cycles), 20, len(cohort.muscles)), np.nan)
+    for chunk in range(len(run.plan.chunks)):
+        for index, found in run.read_chunk(chunk).items():
+            fit = run.plan.fits[index]
+            if run.plan.configurations[fit.configuration].model == model:
+                joint = fit.muscle == "joint"
+                columns = (
+                    range(len(cohort.muscles)) if joint else [cohort.muscle_names.index(fit.muscle)]
+                )
+                refined[np.ix_(tests[fit.group], range(20), list(columns))] = found["refined"]
+    return refined
+
+
+def planted_lag(folder: Path, name: str, *, jobs: int, settings: dict) -> list[dict]:
+    """How much of a planted lag is removed, by entry."""
+    cohort = make(name, distortion=Distortion.pure_lag(percent=LAG_PERCENT)).cohort
+    path = cohort.save(folder / f"{name}-lag")
+    models = ("shift", "stdr-net-temporal")
+    asked = Settings(models=models, patterns=("one-entire",), **settings)
+    run = folder / f"{name}-lag-run"
+    cross_validate(path, run, asked, jobs=jobs)
+    measured, simulated = thin(cohort.measured), thin(cohort.simulated)
+    estimate = np.stack(
+        [simulated[:, :, list(row)].mean(axis=2) for row in cohort.counterparts], axis=2
+    )
+    before = lag_percent(measured, estimate)
+    rows = []
+    for model in models:
+        after = lag_percent(measured, refined_cycles(run, cohort, model))
+        rows.append(
+            {
+                "cohort": name,
+                "planted": f"lag {LAG_PERCENT:g} % of the cycle",
+                "model": model,
+                "pattern": "one-entire",
+                "measure": "share of the lag removed",
+                "value": lag_removed(before, after),
+            }
+        )
+    offset = attention_offset(folder / f"{name}-lag-refiner", load_cohort(path), settings)
+    rows.append(
+        {**rows[-1], "measure": "mean offset of the attention, % of the cycle", "value": offset}
+    )
+    return rows
+
+
+def attention_offset(folder: Path, cohort: Cohort, settings: dict) -> float:
+    """Where STDR-Net's temporal attention looks, averaged over muscles and cycles."""
+    asked = Settings(models=("stdr-net-temporal",), patterns=("one-entire",), **settings)
+    refiner = train(cohort, folder, asked)
+    simulated = thin(cohort.simulated)
+    offsets = []
+    for muscle, row in zip(cohort.muscle_names, cohort.counterparts, strict=True):
+        own = simulated[:, :, list(row)].mean(axis=2, keepdims=True)
+        model = refiner.models[muscle]
+        offsets.append(mean_offset(np.asarray(zoo.with_attention(model)(own)[1])))
+    return float(np.mean(offsets))
+
+
+def planted_leak(folder: Path, name: str, *, jobs: int, settings: dict) -> list[dict]:
+    """Whether all channels beat one where the target's channel holds other muscles' activity."""
+    from scipy.stats import ttest_rel
+
+    path = make(name, distortion=Distortion.pure_leak()).cohort.save(folder / f"{name}-leak")
+    own = tuple(model for model in zoo.list_models() if "one-entire" in zoo.entry(model).patterns)
+    single = Settings(models=own, patterns=("one-entire",), **settings)
+    several = Settings(models=(SPATIAL,), targets="joint", **settings)
+    results = pd.concat(
+        [
+            cross_validate(path, folder / f"{name}-leak-one", single, jobs=jobs),
+            cross_validate(path, folder / f"{name}-leak-all", several, jobs=jobs),
+        ]
+    )
+    error = results.pivot_table(index="group", columns="model", values="rmse_refined")
+    p = np.array([ttest_rel(error[SPATIAL], error[model]).pvalue for model in own])
+    adjusted = holm(p)
+    return [
+        {
+            "cohort": name,
+            "planted": "leak between synergists",
+            "model": SPATIAL,
+            "pattern": "all-entire",
+            "measure": f"RMSE minus that of {model} under one-entire",
+            "value": float((error[SPATIAL] - error[model]).mean()),
+            "p_holm": float(value),
+        }
+        for model, value in zip(own, adjusted, strict=True)
+    ]
+
+
+def main() -> None:
+    """Read the arguments, run both questions, write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where runs go; they are resumed")
+    parser.add_argument("--cohort", choices=["walk", "run"], default="walk")
+    parser.add_argument("--table", type=Path, help="CSV to write")
+    parser.add_argument("--only", choices=["lag", "leak"])
+    arguments = parser.parse_args()
+    from nem2e_tf.training.runtime import set_up_tensorflow
+
+    set_up_tensorflow()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    settings = {"recipe": recipe("fast")}
+    jobs = len(os.sched_getaffinity(0))
+    rows: list[dict] = []
+    if arguments.only != "leak":
+        rows += planted_lag(arguments.folder, arguments.cohort, jobs=jobs, settings=settings)
+    if arguments.only != "lag":
+        rows += planted_leak(arguments.folder, arguments.cohort, jobs=jobs, settings=settings)
+    table = pd.DataFrame(rows)
+    print(table.drop(columns=["cohort", "planted"]).to_string(index=False))
+    if arguments.table:
+        table.to_csv(arguments.table, index=False, float_format="%.5g")
+
+
+if __name__ == "__main__":
+    main()
