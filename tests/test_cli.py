@@ -1,4 +1,4 @@
-"""Wrong use and bad input: one line, exit code 2, nothing written; and what is light stays light."""
+"""Wrong use and bad input: one line, exit code 2, nothing written. What is light stays light."""
 
 import shutil
 import subprocess
@@ -182,12 +182,12 @@ def test_zoo_list_and_show(capsys):
     ("texts", "models", "found"),
     [
         (("causal=True",), ("tcn",), {"tcn": {"causal": True}}),
-        (("lstm.units=8", "tcn.units=4"), ("tcn", "lstm"), {"lstm": {"units": 8}, "tcn": {"units": 4}}),
+        (("a.b=8", "c.d=4"), ("c", "a"), {"a": {"b": 8}, "c": {"d": 4}}),
         (("shift.boundary=hold",), ("shift",), {"shift": {"boundary": "hold"}}),
         (("penalty=0.5",), ("linear",), {"linear": {"penalty": 0.5}}),
         ((), ("lstm",), {}),
     ],
-)  # fmt: skip
+)
 def test_options_of_entries(texts, models, found):
     assert entry_options(texts, models) == found
 

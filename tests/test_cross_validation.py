@@ -363,7 +363,7 @@ class TestPlan:
         cohort = tiny_cohort()
         measured = cohort.measured.copy()
         measured[2:, :, 1] = np.nan
-        with pytest.raises(InputError, match="glmed1: .* outside subject-1"):
+        with pytest.raises(InputError, match=r"glmed1: .* outside subject-1"):
             make_plan(changed(cohort, measured=measured), self.SETTINGS)
 
     @pytest.mark.parametrize(

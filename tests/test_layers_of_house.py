@@ -154,7 +154,8 @@ def test_loaded_together_the_light_parts_bring_nothing_heavy():
     """Also not through somebody else's module: asked of a fresh interpreter."""
     names = [name for name in MODULES if within(name, WITHOUT_PANDAS)]
     code = (
-        f"import importlib, sys\nfor name in {names!r}: importlib.import_module('nem2e_tf.' + name)\n"
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n    importlib.import_module('nem2e_tf.' + name)\n"
         f"print([n for n in {(*HEAVY, 'pandas', 'scipy')!r} if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -205,7 +205,7 @@ class TestEntry:
                 for value, wanted in zip(layer.get_weights(), expected, strict=True):
                     np.testing.assert_array_equal(value, wanted)
         for value, old in zip(model.trainable_variables, before, strict=True):
-            np.testing.assert_array_equal(value, old)
+            np.testing.assert_array_equal(np.asarray(value), old)
 
     def test_dead_channels_and_absent_muscles_stay_finite(self, name):
         x, y, present = rows()
@@ -467,6 +467,8 @@ def test_list_takes_shell_patterns():
         ("ChannelNormalisation", {}),
         ("PositionEncoding", {}),
         ("Dense", {"units": 3, "activation": "tanh", "use_bias": False}),
+        ("SelfAttention", {"n_heads": 3}),
+        ("LayerNormalisation", {"epsilon": 1e-3}),
     ],
 )
 def test_layers_come_back_from_their_config(kind, arguments):

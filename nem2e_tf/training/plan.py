@@ -196,7 +196,7 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
 
 
 def _refuse_nothing_to_train_on(cohort: Cohort, folds: Sequence[Fold]) -> None:
-    seen = np.isfinite(thin(cohort.measured)).all(axis=1)
+    seen = np.asarray(np.isfinite(thin(cohort.measured)).all(axis=1))
     for fold in folds:
         for muscle, measured in zip(cohort.muscle_names, seen[fold.train].T, strict=True):
             if not measured.any():

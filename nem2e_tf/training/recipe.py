@@ -41,13 +41,13 @@ class Recipe:
 
     name: str = "fast"
     units: int = 64
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     schedule: str = "constant"
     batch_size: int = 16
     epochs: int = 300
-    patience: int = 40
+    patience: int = 30
     epochs_without_validation: int = 100
-    dropout: float = 0.0
+    dropout: float = 0.2
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
@@ -91,6 +91,7 @@ RECIPES = {
         batch_size=1,
         epochs=700,
         patience=0,
+        dropout=0.0,
         epochs_without_validation=700,
     ),
 }
