@@ -89,7 +89,10 @@ def output_folder(path: "str | os.PathLike[str]", *, marker: str) -> Path:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder to write to, found a file")
     if folder.is_dir() and not (folder / marker).exists():
-        others = sorted(item.name for item in folder.iterdir())
+        # What a killed writer of the marker left beside it is ours too.
+        others = sorted(
+            item.name for item in folder.iterdir() if not item.name.startswith(f".{marker}.")
+        )
         if others:
             raise InputError(
                 f"{folder}: expected an empty folder or one with {marker}, found {others[0]}"

@@ -198,6 +198,9 @@ def refuse_foreign_files(folder: "str | os.PathLike[str]") -> None:
         The path is a file, or a folder that holds something else.
     """
     path = Path(folder)
+    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{path}: expected a folder to write to, found the file {nearest}")
     if path.exists():
         output_folder(path, marker=MARKER)
     refuse_foreign(path, marker=MARKER, ours=_written)

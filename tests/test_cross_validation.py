@@ -18,6 +18,7 @@ from nem2e_tf import zoo
 from nem2e_tf.cli.main import main
 from nem2e_tf.errors import InputError
 from nem2e_tf.patterns import thin
+from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.plan import Plan, Settings, make_plan
 from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.run_folder import open_run
@@ -359,12 +360,28 @@ class TestPlan:
 
         assert largest(700) < largest(128) <= largest(64) <= 16
 
-    def test_refuses_a_muscle_without_training_cycles(self):
+    @pytest.mark.parametrize("targets", ["each", "joint"])
+    def test_a_muscle_without_training_cycles_is_told_and_has_no_result(self, targets):
         cohort = tiny_cohort()
         measured = cohort.measured.copy()
         measured[2:, :, 1] = np.nan
-        with pytest.raises(InputError, match=r"glmed1: .* outside subject-1"):
-            make_plan(changed(cohort, measured=measured), self.SETTINGS)
+        cohort = changed(cohort, measured=measured)
+        settings = Settings(
+            models=("affine", "rnn"), targets=targets, recipe=recipe("fast", epochs=1, units=2)
+        )
+        plan = make_plan(cohort, settings)
+        assert any(note.startswith("glmed1: no cycle") for note in plan.notes)
+        shop = Workshop(cohort, settings, plan)
+        results = [one for chunk in range(len(plan.chunks)) for one in shop.run(chunk)]
+        empty = [
+            one.refined[..., 1 if targets == "joint" else 0]
+            for one in results
+            if one.fit.group == "subject-1" and one.fit.muscle in ("joint", "glmed1")
+        ]
+        assert len(empty) == 2
+        assert all(np.isnan(curves).all() for curves in empty)
+        total = sum(int(np.isnan(one.refined).sum()) for one in results)
+        assert total == sum(curves.size for curves in empty)
 
     @pytest.mark.parametrize(
         ("settings", "said"),

@@ -12,7 +12,7 @@ def test_the_papers_recipe():
     paper = recipe("paper")
     assert (paper.units, paper.batch_size, paper.epochs, paper.patience) == (700, 1, 700, 0)
     assert paper.epochs_without_validation == 700
-    assert paper.learning_rate_at(0) == paper.learning_rate_at(699) == 1e-3
+    assert paper.learning_rate_at(0, 700) == paper.learning_rate_at(699, 700) == 1e-3
 
 
 def test_a_changed_recipe_says_so():
@@ -38,10 +38,10 @@ def test_more_epochs_do_not_prolong_fits_that_cannot_stop_by_themselves():
 
 def test_cosine_falls_to_nothing():
     falling = Recipe(schedule="cosine", learning_rate=0.1, epochs=10)
-    assert falling.learning_rate_at(0) == 0.1
-    assert falling.learning_rate_at(5) == pytest.approx(0.05)
-    assert falling.learning_rate_at(9) == pytest.approx(0.05 * (1 + math.cos(0.9 * math.pi)))
-    rates = [falling.learning_rate_at(epoch) for epoch in range(10)]
+    assert falling.learning_rate_at(0, 10) == 0.1
+    assert falling.learning_rate_at(5, 10) == pytest.approx(0.05)
+    assert falling.learning_rate_at(9, 10) == pytest.approx(0.05 * (1 + math.cos(0.9 * math.pi)))
+    rates = [falling.learning_rate_at(epoch, 10) for epoch in range(10)]
     assert rates == sorted(rates, reverse=True)
 
 

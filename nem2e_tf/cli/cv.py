@@ -27,6 +27,11 @@ from nem2e_tf.cli.options import PATH, fitting_options, settings_from
 @click.option(
     "--jobs", type=int, help="Processes, one thread each.  [default: cores of this machine]"
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Dask scheduler whose workers fit instead; one that you trust.",
+)
 @click.option("--muscles", is_flag=True, help="Print one table an entry with a row a muscle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the evidence as JSON.")
 @click.option("-o", "--out", "run", type=PATH, required=True, help="The run folder.")
@@ -37,6 +42,7 @@ def command(
     patterns: tuple[str, ...],
     seeds: int,
     jobs: int | None,
+    scheduler: str | None,
     muscles: bool,
     as_json: bool,
     run: Path,
@@ -52,6 +58,8 @@ def command(
 
     if jobs is not None and jobs < 1:
         raise InputError(f"--jobs {jobs}: expected 1 or more")
+    if jobs is not None and scheduler is not None:
+        raise InputError("--jobs and --scheduler: expected one of them, found both")
     loaded = load_cohort(cohort)
     settings = settings_from(loaded, models=models, patterns=patterns, seeds=seeds, **given)
     from nem2e_tf.cli.progress import FitProgress
@@ -63,6 +71,7 @@ def command(
             run,
             settings,
             jobs=jobs or len(os.sched_getaffinity(0)),
+            scheduler=scheduler,
             progress=progress.update,
             on_plan=progress.plan,
         )

@@ -43,8 +43,8 @@ def command(
     from nem2e_tf.refiner import load_info, load_refiner
 
     load_info(refiner)  # bad input is told before TensorFlow is loaded, which takes seconds
-    from nem2e_tf.export.quiet import quiet_stderr
     from nem2e_tf.export.writing import export_refiner
+    from nem2e_tf.quiet import quiet_stderr
 
     with quiet_stderr():
         files = export_refiner(

@@ -47,9 +47,9 @@ def command(
     # before NumPy is loaded: on matrices as small as these, BLAS threads cost more than they give
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from nem2e_tf.cycle_bounds import cycles_of_plate, read_events
-    from nem2e_tf.export.quiet import quiet_stderr
     from nem2e_tf.export.runtime import INDEX, load
     from nem2e_tf.gait import THRESHOLD
+    from nem2e_tf.quiet import quiet_stderr
     from nem2e_tf.refiner_info import MARKER
     from nem2e_tf.refining import refine_recording
     from nem2e_tf.storage import read_storage, write_storage

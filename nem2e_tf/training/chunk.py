@@ -1,6 +1,7 @@
 """Fitting one chunk of a plan: the unit of work of one process."""
 
 import hashlib
+import json
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from nem2e_tf.composition import Composition
 from nem2e_tf.patterns import Problem, build, composition_of
 from nem2e_tf.training.plan import Configuration, Fit, Plan, Settings, folds_of, sizes_of
 from nem2e_tf.training.splits import Fold, set_aside
+from nem2e_tf.training.tasks import Data, Fitted, Rows, Sizes, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,7 @@ class Workshop:
     folds: dict[str, Fold] = field(init=False)
     _problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     _trainer: tuple[Any, Any] | None = None
+    _networks: dict[Any, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folds = {fold.group: fold for fold in folds_of(self.cohort, self.settings)[1]}
@@ -93,27 +96,50 @@ class Workshop:
         started = time.perf_counter()
         if zoo.entry(configuration.model).solve is not None:
             return self._solve(configuration, problem, fits, keep_out=keep_out)
-        trainer = self._trainer_for(configuration, problem, len(fits))
-        fitted = trainer.fit(
-            problem.inputs,
-            problem.targets,
-            problem.present,
-            [self._task(problem, fit) for fit in fits],
-            on_epoch=on_epoch,
-        )
+        fitted: dict[Fit, Fitted] = {}
+        for model, alike in self._by_network(configuration, problem, fits).items():
+            trainer = self._trainer_for(configuration, problem, model, len(fits))
+            found = trainer.fit(
+                Data(problem.inputs, problem.targets, problem.present),
+                [self._task(problem, fit) for fit in alike],
+                on_epoch=on_epoch,
+            )
+            fitted |= dict(zip(alike, found, strict=True))
         seconds = (time.perf_counter() - started) / len(fits)
         return [
             FitResult(
                 fit=fit,
-                refined=problem.joined(one.applied),
-                history=one.history,
-                epochs=one.epochs,
+                refined=self._known(problem, fit, fitted[fit].applied),
+                history=fitted[fit].history,
+                epochs=fitted[fit].epochs,
                 seconds=seconds,
-                digest=weights_digest(one.weights),
-                weights=one.weights,
+                digest=weights_digest(fitted[fit].weights),
+                weights=fitted[fit].weights,
             )
-            for fit, one in zip(fits, fitted, strict=True)
+            for fit in fits
         ]
+
+    def _by_network(
+        self, configuration: Configuration, problem: Problem, fits: Sequence[Fit]
+    ) -> dict[int, list[Fit]]:
+        """Sort fits by the network they train, told by the first model that has it.
+
+        Networks of one entry are the same for every muscle, unless the entry builds the
+        counterparts in.
+        """
+        networks: dict[str, int] = {}
+        sorted_fits: dict[int, list[Fit]] = {}
+        for fit in fits:
+            index = problem.models.index(fit.muscle)
+            key = (repr(configuration), problem.counterparts[index])
+            if key not in self._networks:
+                keras_model = self._make(configuration, problem, index)
+                config = keras_model.get_config()
+                # Keras numbers its models, which makes no difference.
+                self._networks[key] = json.dumps({**config, "name": ""}, default=str)
+            first = networks.setdefault(self._networks[key], index)
+            sorted_fits.setdefault(first, []).append(fit)
+        return sorted_fits
 
     def _problem(self, configuration: Configuration) -> Problem:
         key = (configuration.pattern, configuration.targets)
@@ -144,9 +170,11 @@ class Workshop:
             **configuration.options,
         )
 
-    def _trainer_for(self, configuration: Configuration, problem: Problem, n_fits: int) -> Any:
+    def _trainer_for(
+        self, configuration: Configuration, problem: Problem, model: int, n_fits: int
+    ) -> Any:
         """Return a traced trainer; the last one is kept, since chunks of a kind follow on."""
-        from nem2e_tf.training.engine import Sizes, Trainer
+        from nem2e_tf.training.engine import Trainer
 
         chunks = [c for c in self.plan.chunks if self._configuration_of(c) == configuration]
         splits = {
@@ -156,11 +184,14 @@ class Workshop:
         }
         rows = sizes_of(list(self.folds.values()), seed_splits=splits, rows=problem.rows_a_cycle)
         sizes = Sizes(max([n_fits, *map(len, chunks)]), *rows)
-        key = (repr(configuration), sizes)
+        network = self._networks[(repr(configuration), problem.counterparts[model])]
+        key = (repr(configuration), network, sizes)
         if self._trainer is None or self._trainer[0] != key:
             self._trainer = (
                 key,
-                Trainer(lambda: self._make(configuration, problem), self.settings.recipe, sizes),
+                Trainer(
+                    lambda: self._make(configuration, problem, model), self.settings.recipe, sizes
+                ),
             )
         return self._trainer[1]
 
@@ -171,18 +202,21 @@ class Workshop:
         inner, outer = set_aside(fold.groups, seed=seed, name=fold.group)
         return fold.train[inner], fold.train[outer]
 
-    def _task(self, problem: Problem, fit: Fit) -> Any:
-        from nem2e_tf.training.engine import Task
-
+    def _task(self, problem: Problem, fit: Fit) -> Task:
         model = problem.models.index(fit.muscle)
         fold = self.folds[fit.group]
         inner, outer = self._split(fold, fit.seed)
         stream = zlib.crc32("/".join((fit.muscle, fit.group)).encode())
+        training = _rows(problem, model, inner, measured_only=True)
+        validation = _rows(problem, model, outer, measured_only=True)
+        if not len(training.inputs):
+            # Only those who were set aside have this muscle's EMG: there is nobody to stop by.
+            training, validation = validation, training
         return Task(
             seed=fit.seed,
-            stream=(stream,),
-            training=_rows(problem, model, inner, measured_only=True),
-            validation=_rows(problem, model, outer, measured_only=True),
+            stream=stream,
+            training=training,
+            validation=validation,
             application=_rows(problem, model, fold.test),
         )
 
@@ -217,7 +251,7 @@ class Workshop:
             results.append(
                 FitResult(
                     fit=fit,
-                    refined=problem.joined(refined),
+                    refined=self._known(problem, fit, refined),
                     history=np.zeros((0, 3), np.float32),
                     epochs=0,
                     seconds=time.perf_counter() - started,
@@ -226,6 +260,14 @@ class Workshop:
                 )
             )
         return results
+
+    def _known(
+        self, problem: Problem, fit: Fit, refined: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Join the rows to cycles; NaN for muscles that no training cycle had the EMG of."""
+        model, fold = problem.models.index(fit.muscle), self.folds[fit.group]
+        seen = problem.present[problem.target_rows(model, fold.train)].any(axis=0)
+        return np.where(seen, problem.joined(refined), np.float32(np.nan))
 
     def _groups(
         self, problem: Problem, model: int, fold: Fold, chosen: NDArray[np.intp]
@@ -237,9 +279,7 @@ class Workshop:
 
 def _rows(
     problem: Problem, model: int, cycles: NDArray[np.intp], *, measured_only: bool = False
-) -> Any:
-    from nem2e_tf.training.engine import Rows
-
+) -> Rows:
     inputs, targets = problem.input_rows(model, cycles), problem.target_rows(model, cycles)
     if measured_only:
         kept = problem.present[targets].any(axis=1)

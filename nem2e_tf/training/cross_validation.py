@@ -29,6 +29,7 @@ def cross_validate(
     settings: Settings,
     *,
     jobs: int = 1,
+    scheduler: str | None = None,
     progress: Progress | None = None,
     on_plan: "Any | None" = None,
 ) -> pd.DataFrame:
@@ -43,6 +44,8 @@ def cross_validate(
     settings : Settings
     jobs : int
         Processes.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers fit instead. The numbers are the same.
     progress : callable, optional
         Told (chunk, epochs done, finished).
     on_plan : callable, optional
@@ -72,6 +75,7 @@ def cross_validate(
                 str(Path(cohort_path)),
                 unfinished,
                 jobs=jobs,
+                scheduler=scheduler,
                 progress=progress or (lambda *_: None),
             )
         except InputError:

@@ -1,13 +1,15 @@
-"""Who fits the chunks: this process, or several on this machine."""
+"""Who fits the chunks: processes on this machine, or the workers of a cluster."""
 
 import multiprocessing
 import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 from nem2e_tf.errors import InputError
@@ -17,6 +19,7 @@ Progress = Callable[[int, int, bool], None]
 
 _WORKER: dict[str, Any] = {}
 HEARTBEAT = 1.0
+MEMORY_LOG = "NEM2E_MEMORY_LOG"
 
 
 def fit_chunks(
@@ -26,6 +29,7 @@ def fit_chunks(
     *,
     jobs: int,
     progress: Progress,
+    scheduler: str | None = None,
 ) -> None:
     """Fit chunks of a run and write each into the run folder as it is finished.
 
@@ -38,12 +42,24 @@ def fit_chunks(
     jobs : int
         Processes; each uses one thread. The numbers do not depend on how many.
     progress : callable
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers fit instead; see `nem2e_tf.training.cluster`.
 
     Raises
     ------
     InputError
         A process was killed, for instance for lack of memory.
+
+    Notes
+    -----
+    Where the environment variable NEM2E_MEMORY_LOG names a file, each process on this machine
+    appends a line a chunk: chunk, process, resident memory now and at most, in KiB.
     """
+    if scheduler is not None:
+        from nem2e_tf.training.cluster import fit_chunks_on_cluster
+
+        fit_chunks_on_cluster(run_path, cohort_path, chunks, scheduler=scheduler, progress=progress)
+        return
     # A spawned process starts clean: TensorFlow must not be forked.
     context = multiprocessing.get_context("spawn")
     news = context.SimpleQueue()
@@ -62,7 +78,7 @@ def fit_chunks(
                     chunk, epochs = news.get()
                     progress(chunk, epochs, False)
                 for future in done:
-                    future.result()
+                    _raise_in_one_line(future, futures[future])
                     progress(futures[future], 0, True)
         except BrokenProcessPool:
             raise InputError(
@@ -75,6 +91,19 @@ def fit_chunks(
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
+
+
+def _raise_in_one_line(future: "Future[None]", chunk: int) -> None:
+    """Raise a worker's error; one that is no fault of the user's is told in one line as well."""
+    try:
+        future.result()
+    except (InputError, BrokenProcessPool):
+        raise
+    except Exception as error:
+        raise InputError(
+            f"chunk {chunk} failed: {type(error).__name__}: {error}; what is finished is kept, and "
+            "the whole error is in the file errors.txt of the run folder"
+        ) from error
 
 
 def _start_worker(run_path: str, cohort_path: str, news: Any, parent: int) -> None:
@@ -103,5 +132,23 @@ def _fit_chunk(chunk: int) -> None:
     def tell(epochs: int) -> None:
         _WORKER["news"].put((chunk, epochs))
 
-    results = _WORKER["workshop"].run(chunk, on_epoch=tell)
+    try:
+        results = _WORKER["workshop"].run(chunk, on_epoch=tell)
+    except InputError:
+        raise
+    except Exception:
+        with (_WORKER["run"].path / "errors.txt").open("a", encoding="utf-8") as stream:
+            stream.write(f"chunk {chunk}\n{traceback.format_exc()}\n")
+        raise
     _WORKER["run"].write_chunk(chunk, results)
+    _log_memory(chunk)
+
+
+def _log_memory(chunk: int) -> None:
+    log, status = os.environ.get(MEMORY_LOG), Path("/proc/self/status")
+    if not log or not status.exists():
+        return
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    now, most = (int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+    with Path(log).open("a", encoding="utf-8") as stream:
+        stream.write(f"{chunk},{os.getpid()},{now},{most}\n")

@@ -9,7 +9,7 @@ import numpy as np
 from nem2e_tf import zoo
 from nem2e_tf.cohort import Cohort
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.patterns import composition_of, thin
+from nem2e_tf.patterns import composition_of
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.splits import Fold, group_labels, leave_one_group_out
 
@@ -167,8 +167,8 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
         Nothing that was asked for makes sense, or a muscle was measured in one group only.
     """
     _, folds = folds_of(cohort, settings)
-    _refuse_nothing_to_train_on(cohort, folds)
     configurations, notes = _configurations(settings)
+    notes += _without_emg(cohort, folds)
     fits: list[Fit] = []
     chunks: list[tuple[int, ...]] = []
     for index, configuration in enumerate(configurations):
@@ -195,15 +195,17 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
     return Plan(tuple(configurations), tuple(fits), tuple(chunks), tuple(notes))
 
 
-def _refuse_nothing_to_train_on(cohort: Cohort, folds: Sequence[Fold]) -> None:
-    seen = np.asarray(np.isfinite(thin(cohort.measured)).all(axis=1))
-    for fold in folds:
-        for muscle, measured in zip(cohort.muscle_names, seen[fold.train].T, strict=True):
-            if not measured.any():
-                raise InputError(
-                    f"muscle {muscle}: expected cycles with its EMG outside {fold.group}, "
-                    "found none; make the cohort without this muscle"
-                )
+def _without_emg(cohort: Cohort, folds: Sequence[Fold]) -> list[str]:
+    """Muscles that no cycle has the EMG of, or none outside a group."""
+    seen = np.asarray(np.isfinite(cohort.measured).all(axis=1))
+    notes = []
+    for index, muscle in enumerate(cohort.muscle_names):
+        groups = [fold.group for fold in folds if not seen[fold.train, index].any()]
+        if groups:
+            notes.append(
+                f"{muscle}: no cycle with its EMG outside {', '.join(groups)}; no result there"
+            )
+    return notes
 
 
 def _configurations(settings: Settings) -> tuple[list[Configuration], list[str]]:

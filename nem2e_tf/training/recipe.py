@@ -75,11 +75,11 @@ class Recipe:
         """Return the recipe's settings that an entry has as options."""
         return {name: getattr(self, name) for name in ("units", "dropout") if name in known}
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """Learning rate of an epoch, counted from 0."""
+    def learning_rate_at(self, epoch: int, epochs: int) -> float:
+        """Learning rate of an epoch, counted from 0, in a training of so many epochs."""
         if self.schedule == "constant":
             return self.learning_rate
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / self.epochs))
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))
 
 
 RECIPES = {

@@ -2,6 +2,8 @@
 
 import os
 
+from nem2e_tf.quiet import quiet_stderr
+
 
 def set_up_tensorflow() -> None:
     """Make TensorFlow quiet, single-threaded and deterministic; call before it is imported.
@@ -14,7 +16,9 @@ def set_up_tensorflow() -> None:
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-    import tensorflow as tf
+    # oneDNN announces itself before TensorFlow's own log level counts.
+    with quiet_stderr():
+        import tensorflow as tf
 
     # Raises once TensorFlow has run something: then its threads were chosen by whoever did that.
     try:

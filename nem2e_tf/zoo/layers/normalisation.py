@@ -41,6 +41,8 @@ class ChannelNormalisation(keras.layers.Layer):
         A channel that never changes keeps a deviation of 1.
         """
         values = simulated.astype(np.float64)
+        if not len(values):
+            values = np.zeros((1, *values.shape[1:]))
         deviation = values.std(axis=(0, 1))
         deviation[deviation < SMALLEST] = 1.0
         return [values.mean(axis=(0, 1)).astype(np.float32), deviation.astype(np.float32)]

@@ -1,0 +1,247 @@
+"""One network's loss and gradient, mapped over many fits in one graph."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from nem2e_tf.zoo.layers import supplied_noise
+
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+
+
+class MappedModel:
+    """A model whose weights are arguments, one set a fit.
+
+    Parameters
+    ----------
+    model : keras.Model
+        May carry a ``training_model`` that shares its weights and takes the targets as well.
+    batch : int
+        Rows a step.
+    weight_decay : float
+        Decoupled, as Keras' ``weight_decay``.
+
+    Attributes
+    ----------
+    state : list of keras.Variable
+        What is not trained: the model's own first, then what only its training model has.
+    progress : list of int
+        Those of `state` that hold the share of the training that is done.
+    """
+
+    def __init__(self, model: keras.Model, *, batch: int, weight_decay: float) -> None:
+        self.model = model
+        self.batch = batch
+        self.weight_decay = weight_decay
+        self.training_model = model.__dict__.get("training_model") or model
+        self.takes_targets = self.training_model is not model
+        order = {id(v): i for i, v in enumerate(model.trainable_variables)}
+        self.order = [order[id(v)] for v in self.training_model.trainable_variables]
+        self.state = state_of(model)
+        places = {id(v): i for i, v in enumerate(self.state)}
+        self.fixed = [places[id(v)] for v in self.training_model.non_trainable_variables]
+        self.progress = [
+            i for i, v in enumerate(self.state) if v.path.endswith("training_progress")
+        ]
+        self.shapes = [tuple(v.shape) for v in model.trainable_variables]
+        self.lengths = [int(np.prod(shape)) for shape in self.shapes]
+        self.noise_shapes, self.changing = self._probe()
+        self._adam = tf.function(self._take_step, jit_compile=True)
+
+    def _probe(self) -> tuple[list[tuple[int, ...]], list[int]]:
+        """Find out which random numbers a step asks for, in order, and which state it changes."""
+        shapes: list[tuple[int, ...]] = []
+
+        def note(shape: tuple[int | None, ...]) -> Any:
+            shapes.append(tuple(int(size or self.batch) for size in shape))
+            return tf.zeros(shapes[-1])
+
+        zeros = [tf.zeros((self.batch, *t.shape[1:])) for t in self.training_model.inputs]
+        before = [self.state[i].value for i in self.fixed]
+        with supplied_noise(note):
+            _, after = self.training_model.stateless_call(
+                [v.value for v in self._in_training_order()],
+                before,
+                zeros if self.takes_targets else zeros[0],
+                training=True,
+            )
+        changed = [
+            i for i, old, new in zip(self.fixed, before, after, strict=True) if new is not old
+        ]
+        return shapes, changed
+
+    def _in_training_order(self) -> list[Any]:
+        return [self.model.trainable_variables[i] for i in self.order]
+
+    def unpacked(self, flat: Any) -> list[Any]:
+        """Cut one fit's flat weights into the model's tensors."""
+        parts = tf.split(flat, self.lengths)
+        return [tf.reshape(p, shape) for p, shape in zip(parts, self.shapes, strict=True)]
+
+    def train_steps(
+        self,
+        fetch: Callable[[Any], tuple[Any, Any, Any]],
+        steps: int,
+        *,
+        weights: tuple[Any, Any, Any, Any],
+        state: list[Any],
+        precision: Any,
+        active: Any,
+        rate: Any,
+        keys: Any,
+        epoch: Any,
+        first_step: Any,
+    ) -> Any:
+        """Take some steps of an epoch for every fit.
+
+        Parameters
+        ----------
+        fetch : callable (step) -> inputs, targets, present [fit, batch, ...]
+        steps : int
+        weights : tuple
+            Flat weights and Adam's two moments [fit, weight], and steps taken [fit].
+        state : list of tensor [fit, ...]
+        precision : tensor [fit, target]
+            Weight of each target's squared error.
+        active : tensor [fit]
+            0 for fits that have stopped.
+        rate : tensor [fit]
+            Learning rate.
+        keys : int64 tensor [fit, 2]
+            Seeds of the dropout.
+        epoch, first_step : int64 tensor
+            Which step of the training the first of these is.
+
+        Returns
+        -------
+        tuple
+            Weights, state, and the sum of the losses and the number of rows and targets [fit].
+        """
+        parameters, first, second, counts = weights
+        total, shares = tf.zeros_like(active), tf.zeros_like(active)
+        for step in tf.range(steps):
+            x, y, seen = fetch(step)
+            noise = self._noise(keys, epoch, first_step + tf.cast(step, tf.int64), x.shape[0])
+            losses, gradients, after = tf.vectorized_map(
+                self._one, (parameters, state, x, y, seen, precision, noise)
+            )
+            # A step without rows of its own must not move a fit, its moments or its state.
+            share = tf.reduce_max(seen, axis=(1, 2)) * active
+            for index in self.changing:
+                shape = (-1, *(1,) * (len(after[index].shape) - 1))
+                state[index] = tf.where(tf.reshape(share > 0, shape), after[index], state[index])
+            counts += share
+            parameters, first, second = self._adam(
+                parameters, first, second, gradients, counts, share, rate
+            )
+            rows = tf.reduce_sum(seen, axis=(1, 2))
+            total += losses * rows
+            shares += rows
+        return (parameters, first, second, counts), state, total, shares
+
+    def apply(self, parameters: Any, state: list[Any], x: Any, y: Any, seen: Any, precision: Any):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        """Output [fit, row, sample, target] and loss [fit] of every fit on rows of its own."""
+        count = len(self.model.non_trainable_variables)
+
+        def one(arguments: Any) -> Any:
+            flat, state, x, y, seen, precision = arguments
+            refined, _ = self.model.stateless_call(
+                self.unpacked(flat), list(state[:count]), x, training=False
+            )
+            return refined, _loss(refined, y, seen, precision)
+
+        return tf.vectorized_map(one, (parameters, state, x, y, seen, precision))
+
+    def _one(self, arguments: Any) -> Any:
+        """Loss and gradient of one fit on one batch."""
+        flat, state, x, y, seen, precision, noise = arguments
+        weights = self.unpacked(flat)
+        supply = iter(noise)
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            with supplied_noise(lambda _: next(supply)) if noise else nullcontext():
+                refined, others, added = self.training_model.stateless_call(
+                    [weights[i] for i in self.order],
+                    [state[i] for i in self.fixed],
+                    [x, y] if self.takes_targets else x,
+                    training=True,
+                    return_losses=True,
+                )
+            loss = _loss(refined, y, seen, precision)
+            objective = loss + tf.add_n(added) if added else loss
+        gradients = tape.gradient(objective, weights, unconnected_gradients="zero")
+        state = list(state)
+        for index, value in zip(self.fixed, others, strict=True):
+            state[index] = value
+        return loss, tf.concat([tf.reshape(g, (-1,)) for g in gradients], axis=0), state
+
+    def _noise(self, keys: Any, epoch: Any, step: Any, fits: int) -> list[Any]:
+        """Uniform numbers [fit, ...] for each place that asks; each fit draws its own."""
+        when = epoch * 2**20 + step
+        drawn = []
+        for place, shape in enumerate(self.noise_shapes):
+            each = [
+                tf.random.stateless_uniform(
+                    shape,
+                    tf.stack([keys[fit, 0] + place * 2**32, keys[fit, 1] * 2**40 + when]),
+                    alg="philox",
+                )
+                for fit in range(fits)
+            ]
+            drawn.append(tf.stack(each))
+        return drawn
+
+    def _take_step(
+        self,
+        parameters: Any,
+        first: Any,
+        second: Any,
+        gradients: Any,
+        counts: Any,
+        share: Any,
+        rate: Any,
+    ) -> Any:
+        """Take a step of Adam as Keras does it, for the fits whose `share` is not 0."""
+        moving = (share > 0)[:, None]
+        new_first = first + (gradients - first) * (1 - BETA_1)
+        new_second = second + (gradients * gradients - second) * (1 - BETA_2)
+        done = tf.maximum(counts, 1.0)
+        step = rate * tf.sqrt(1 - BETA_2**done) / (1 - BETA_1**done)
+        kept = parameters * (1 - rate * self.weight_decay)[:, None]
+        moved = kept - step[:, None] * new_first / (tf.sqrt(new_second) + EPSILON)
+        return (
+            tf.where(moving, moved, parameters),
+            tf.where(moving, new_first, first),
+            tf.where(moving, new_second, second),
+        )
+
+
+def state_of(model: keras.Model) -> list[Any]:
+    """Return what is not trained: the model's own, then what only its training model has."""
+    state = list(model.non_trainable_variables)
+    known = {id(v) for v in state}
+    training_model = model.__dict__.get("training_model")
+    if training_model is not None:
+        state += [v for v in training_model.non_trainable_variables if id(v) not in known]
+    return state
+
+
+def _loss(refined: Any, measured: Any, seen: Any, precision: Any) -> Any:
+    """Mean squared error in units of each target's spread, over the targets that are present."""
+    squared = tf.reduce_mean((refined - measured) ** 2, axis=1) * precision
+    return tf.reduce_sum(squared * seen) / tf.maximum(tf.reduce_sum(seen), 1.0)
+
+
+def precision_of(measured: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """One over the variance of each target, so that no muscle counts more for being louder."""
+    precision = np.ones(measured.shape[-1], np.float32)
+    for target in range(measured.shape[-1]):
+        values = measured[seen[:, target], :, target].astype(np.float64)
+        if values.size and values.var() > 1e-12:
+            precision[target] = 1 / values.var()
+    return precision
