@@ -156,6 +156,11 @@ class Cohort:
                 np.lib.format.write_array(
                     stream, np.ascontiguousarray(array, dtype="<f4"), allow_pickle=False
                 )
+        self.save_tables(folder)
+        return folder
+
+    def save_tables(self, folder: Path) -> None:
+        """Write all but the arrays, which are in the folder already."""
         write_text(folder / "cycles.csv", _csv(self.cycles))
         write_text(folder / "channels.csv", _csv(self.channels))
         write_text(folder / "muscles.csv", _csv(self.muscles))
@@ -172,7 +177,6 @@ class Cohort:
                 "digest": self.digest,
             },
         )
-        return folder
 
 
 def load_cohort(path: "str | os.PathLike[str]") -> Cohort:

@@ -1,10 +1,12 @@
 """Cross-validation on a Dask cluster: a scheduler and workers on loopback."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,8 +17,9 @@ from tiny_cohort import tiny_cohort
 from nem2e_tf.cli.main import main
 from nem2e_tf.cohort import load_cohort
 from nem2e_tf.errors import InputError
-from nem2e_tf.training import cluster
+from nem2e_tf.training import cluster, cluster_worker
 from nem2e_tf.training.cross_validation import cross_validate
+from nem2e_tf.training.own_random import own_random
 from nem2e_tf.training.plan import Settings, make_plan
 from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.run_folder import open_run, versions
@@ -154,7 +157,6 @@ def test_refuses_workers_that_give_other_numbers_or_none(started, tmp_path, caps
     tiny_cohort().save(tmp_path / "cohort")
     command = ("cv", tmp_path / "cohort", *WORK, "--scheduler", started.address)
     command = (*command, "-o", tmp_path / "run")
-    started.wait_for(0)
     monkeypatch.setattr(cluster, "SECONDS_FOR_WORKERS", 1)
     assert "expected workers, found none within 1 s" in refused(capsys, *command)
     assert not (tmp_path / "run").exists()
@@ -164,11 +166,10 @@ def test_refuses_workers_that_give_other_numbers_or_none(started, tmp_path, caps
     said = refused(capsys, *command)
     assert "expected one thread, found 2" in said
     assert "--nthreads 1" in said
-    worker.kill()
+    worker.terminate()
     worker.wait(timeout=30)
 
     started.start_worker()
-    time.sleep(1)
     started.wait_for(1)
     monkeypatch.setattr(cluster, "versions", lambda: versions() | {"keras": "9.9"})
     said = refused(capsys, *command)
@@ -203,6 +204,32 @@ def test_jobs_and_scheduler_exclude_each_other(tmp_path, capsys):
     assert "expected one of them" in said
 
 
+def test_random_numbers_of_other_threads_do_not_get_in_between():
+    """Another thread draws all the time; the same seed gives the same numbers all the same."""
+    random.seed(1)
+    usual = [random.randint(1, 10**9) for _ in range(300)]
+    stop = threading.Event()
+
+    def draw():
+        while not stop.is_set():
+            random.random()
+
+    other = threading.Thread(target=draw)
+    other.start()
+    try:
+        with own_random():
+            random.seed(1)
+            found = []
+            for _ in range(300):
+                found.append(random.randint(1, 10**9))
+                time.sleep(1e-6)
+    finally:
+        stop.set()
+        other.join()
+    assert found == usual
+    assert random.random.__self__ is random.seed.__self__
+
+
 class TestParcel:
     """What happens on a worker, in this process."""
 
@@ -221,33 +248,33 @@ class TestParcel:
             "versions": versions(),
             "files": {},
         }
-        return cluster.Parcel(**given | changes)
+        return cluster_worker.Parcel(**given | changes)
 
     def test_reads_the_same_path(self, path, tmp_path):
-        workshop = cluster.workshop_for(self.parcel(path), tmp_path)
+        workshop = cluster_worker.workshop_for(self.parcel(path), tmp_path)
         assert workshop.cohort.digest == load_cohort(path).digest
         assert not list(tmp_path.glob("cohort-*"))
-        assert cluster.workshop_for(self.parcel(path), tmp_path) is workshop
+        assert cluster_worker.workshop_for(self.parcel(path), tmp_path) is workshop
 
     def test_puts_down_what_was_sent_where_the_path_holds_another(self, path, tmp_path):
         other = tiny_cohort(seed=5).save(tmp_path / "other")
         for place in (str(tmp_path / "nowhere"), str(other)):
             parcel = self.parcel(path, cohort_path=place, files=cluster.cohort_files(path))
-            cluster._LAST_WORKSHOP.clear()
-            workshop = cluster.workshop_for(parcel, tmp_path)
+            cluster_worker._LAST_WORKSHOP.clear()
+            workshop = cluster_worker.workshop_for(parcel, tmp_path)
             assert workshop.cohort.digest == load_cohort(path).digest
 
     def test_refuses_without_path_and_files(self, path, tmp_path):
-        cluster._LAST_WORKSHOP.clear()
+        cluster_worker._LAST_WORKSHOP.clear()
         with pytest.raises(InputError, match="on every worker"):
-            cluster.workshop_for(self.parcel(path, cohort_path="nowhere"), tmp_path)
+            cluster_worker.workshop_for(self.parcel(path, cohort_path="nowhere"), tmp_path)
 
     def test_a_change_on_the_way_is_seen(self, path, tmp_path):
-        cluster._LAST_WORKSHOP.clear()
+        cluster_worker._LAST_WORKSHOP.clear()
         files = cluster.cohort_files(path)
         files["measured.npy"] = files["measured.npy"][:-4] + b"\0\0\0\0"
         with pytest.raises(InputError, match="changed while it was sent"):
-            cluster.workshop_for(self.parcel(path, cohort_path="", files=files), tmp_path)
+            cluster_worker.workshop_for(self.parcel(path, cohort_path="", files=files), tmp_path)
 
     def test_a_cohort_too_large_to_send_is_refused(self, path, monkeypatch):
         monkeypatch.setattr(cluster, "LARGEST_SENT", 1000)

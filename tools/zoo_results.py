@@ -6,14 +6,16 @@ The real recording is taken from the folder NEM2E_SHARED_DATA, or ``../shared/da
 checkout; where there is none, its rows stay as they are.
 
 Cross-validations go to a cache folder and go on where they were; delete it after a change of the
-package. Sizes are those of float32 files of the same networks after one epoch: they do not depend
-on how long a network was trained.
+package. Sizes are those of float32 files of the same networks, untrained: training changes no size.
 """
 
 import argparse
 import os
 import platform
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,55 +73,78 @@ def make_cohort(name: str, folder: Path) -> None:
     build(folder / "manifest.csv", name="treadmill")[0].save(folder / "cohort")
 
 
-def compute(task: Task, cache: Path, jobs: int) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Cross-validate one entry and weigh its exported files.
+def compute(
+    group: list[Task], cache: Path, jobs: int
+) -> list[tuple[Task, pd.DataFrame, dict[str, Any]]]:
+    """Cross-validate entries on one cohort under one pattern and weigh their exported files.
 
     Returns
     -------
-    results : DataFrame
-        Rows of ``results.csv``.
-    costs : dict
-        Weights, and bytes of all its ``.tflite`` files together.
+    list of tuple
+        For each entry its rows of ``results.csv``, and its weights and the bytes of all its
+        ``.tflite`` files together.
     """
     from nem2e_tf.training.cross_validation import cross_validate
     from nem2e_tf.training.plan import Settings
     from nem2e_tf.training.recipe import recipe
 
-    cohort = cache / task.cohort / "cohort"
+    first = group[0]
+    cohort = cache / first.cohort / "cohort"
+    names = [task.model for task in group]
+    several = zlib.crc32(" ".join(names).encode())
+    settings = Settings(
+        models=tuple(names),
+        patterns=(first.pattern,),
+        targets=first.targets,
+        blocks=BLOCKS if first.cohort == "treadmill" else None,
+        recipe=recipe("fast"),
+    )
+    folder = cache / first.cohort / f"{first.pattern}-{several:08x}"
+    results = cross_validate(cohort, folder, settings, jobs=jobs)
+    with ThreadPoolExecutor(jobs) as pool:
+        costs = list(pool.map(lambda task: weigh(task, cache, settings), group))
+    found = []
+    for task, weighed in zip(group, costs, strict=True):
+        rows = results[results["model"] == task.model]
+        settled = dict(zip(zoo_table.KEY, (*task, rows.iloc[0]["output"]), strict=True))
+        found.append((task, rows, settled | dict(zip(zoo_table.COSTS, weighed, strict=True))))
+    return found
+
+
+def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
+    """Export an entry, untrained, and give its number of weights and the bytes of its files."""
+    import numpy as np
+
+    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.export.writing import export_refiner
+    from nem2e_tf.patterns import thin
+    from nem2e_tf.refiner import save_refiner
+    from nem2e_tf.refiner_info import Reference
+    from nem2e_tf.training.chunk import Workshop
+    from nem2e_tf.training.plan import make_plan
+    from nem2e_tf.training.train import describe
+
     folder = cache / task.cohort / f"{task.model}-{task.pattern}"
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "models": (task.model,),
-        "patterns": (task.pattern,),
-        "targets": task.targets,
-        "blocks": BLOCKS if task.cohort == "treadmill" else None,
-    }
-    results = cross_validate(
-        cohort, folder / "run", Settings(recipe=recipe("fast"), **settings), jobs=jobs
-    )
-    costs = folder / "costs.csv"
-    if not costs.exists():
-        weights, size = weigh(cohort, folder, Settings(recipe=recipe("fast", epochs=1), **settings))
-        costs.write_text(f"parameters,tflite_bytes\n{weights},{size}\n")
-    found = pd.read_csv(costs).iloc[0]
-    settled = dict(zip(zoo_table.KEY, (*task, results.iloc[0]["output"]), strict=True))
-    return results, settled | {name: int(found[name]) for name in zoo_table.COSTS}
-
-
-def weigh(cohort: Path, folder: Path, settings: Any) -> tuple[int, int]:
-    """Export the entry and give its number of weights and the bytes of its files."""
-    from nem2e_tf.cohort import load_cohort
-    from nem2e_tf.export.quiet import quiet_stderr
-    from nem2e_tf.export.writing import export_refiner
-    from nem2e_tf.refiner import load_refiner
-    from nem2e_tf.training.train import train
-
-    refiner = train(load_cohort(cohort), folder / "refiner", settings)
-    with quiet_stderr():
-        files = export_refiner(
-            load_refiner(folder / "refiner"), folder / "exported", formats=["tflite"]
+    kept = folder / "costs.csv"
+    if not kept.exists():
+        cohort = load_cohort(cache / task.cohort / "cohort")
+        alone = replace(settings, models=(task.model,))
+        plan = make_plan(cohort, alone)
+        configuration = plan.configurations[0]
+        workshop = Workshop(cohort, alone, plan)
+        names = workshop.composition(configuration).models
+        models = {name: workshop.model(configuration, i) for i, name in enumerate(names)}
+        reference = Reference(
+            thin(cohort.simulated[:8]), thin(cohort.measured[:8]), np.ones(8, dtype=bool)
         )
-    return refiner.info.n_parameters, sum(file.n_bytes for file in files)
+        info = describe(cohort, alone, configuration)
+        refiner = save_refiner(folder / "refiner", models, info, reference)
+        files = export_refiner(refiner, folder / "exported", formats=["tflite"])
+        size = sum(file.n_bytes for file in files)
+        kept.write_text(f"parameters,tflite_bytes\n{refiner.info.n_parameters},{size}\n")
+    found = pd.read_csv(kept).iloc[0]
+    return int(found["parameters"]), int(found["tflite_bytes"])
 
 
 def merge(file: Path, new: pd.DataFrame, key: list[str], order: list[tuple[str, ...]]) -> None:
@@ -194,14 +219,17 @@ def regenerate(names: list[str], cache: Path, jobs: int) -> None:
         print(f"no real recording at {recordings()}: rows of treadmill stay as they are")
         todo = [task for task in todo if task.cohort != "treadmill"]
     set_up_tensorflow()
+    groups: dict[tuple[str, str], list[Task]] = {}
+    for task in todo:
+        groups.setdefault((task.cohort, task.pattern), []).append(task)
     found = []
-    for number, task in enumerate(todo, start=1):
-        print(f"{number} of {len(todo)}: {' '.join(task)}", flush=True)
-        folder = cache / task.cohort
+    for (cohort, pattern), group in groups.items():
+        print(f"{cohort}, {pattern}: {' '.join(task.model for task in group)}", flush=True)
+        folder = cache / cohort
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "cohort" / "cohort.json").exists():
-            make_cohort(task.cohort, folder)
-        found.append((task, *compute(task, cache, jobs)))
+            make_cohort(cohort, folder)
+        found += compute(group, cache, jobs)
     if found:
         publish(found, zoo_table.ZOO / "results")
     zoo_table.write()

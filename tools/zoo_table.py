@@ -98,8 +98,8 @@ def _estimate(row: "pd.Series[Any]", name: str) -> str:
         return "-"
     # Entries that are the reference themselves have no spread and no interval.
     if pd.isna(row[f"{name}_low"]):
-        return f"{row[name]:+.3f}"
-    return f"{row[name]:+.3f} [{row[f'{name}_low']:+.3f}, {row[f'{name}_high']:+.3f}]"
+        return f"{row[name]:+z.3f}"
+    return f"{row[name]:+z.3f} [{row[f'{name}_low']:+.3f}, {row[f'{name}_high']:+.3f}]"
 
 
 def _whole(value: float) -> str:

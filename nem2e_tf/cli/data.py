@@ -93,17 +93,31 @@ def build(
     type=click.Choice(["lag", "gain", "leak", "none"]),
     help="Distort the simulation in this one way only; by default in all of them.",
 )
+@click.option("--subjects", type=int, help="How many; 8 walk and 10 run by default.")
+@click.option(
+    "--cycles", type=int, help="Cycles a subject and speed; 1 walking and 3 running by default."
+)
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Cohort folder to write."
 )
-def synth(name: str, *, seed: int | None, planted: str | None, output: Path) -> None:
+def synth(
+    name: str,
+    *,
+    seed: int | None,
+    planted: str | None,
+    subjects: int | None,
+    cycles: int | None,
+    output: Path,
+) -> None:
     """Make the embedded cohort NAME, a synthetic one with the structure of a public data set.
 
     walk: 8 subjects at 4 speeds, 5 muscles, 92 simulated channels. run: 10 subjects at 4 speeds,
-    16 muscles that are 11 electrodes. The same seed gives the same cohort.
+    16 muscles that are 11 electrodes. The same seed gives the same cohort. With --subjects and
+    --cycles it may be larger than the memory; one subject has to fit.
     """
+    from nem2e_tf.cohort import load_cohort
     from nem2e_tf.importers.distortion import Distortion
-    from nem2e_tf.importers.synthetic import make
+    from nem2e_tf.importers.large import write_synthetic
 
     distortions = {
         "lag": Distortion.pure_lag(),
@@ -112,9 +126,10 @@ def synth(name: str, *, seed: int | None, planted: str | None, output: Path) -> 
         "none": Distortion.none(),
     }
     distortion = distortions[planted] if planted else None
-    cohort = make(name, seed=seed, distortion=distortion).cohort
-    folder = cohort.save(output)
-    click.echo(f"{folder}: {_size(cohort)}; synthetic")
+    folder = write_synthetic(
+        output, name, seed=seed, distortion=distortion, n_subjects=subjects, n_cycles=cycles
+    )
+    click.echo(f"{folder}: {_size(load_cohort(folder))}; synthetic")
 
 
 @command.command()

@@ -65,6 +65,6 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     click.echo(f"On the {count} cycles that were set aside (for a verdict use 'cv'):")
     for muscle, row in metrics["muscles"].items():
         rate, skill = (
-            "undefined" if row[name] is None else f"{row[name]:+.3f}" for name in ("rate", "skill")
+            "undefined" if row[name] is None else f"{row[name]:+z.3f}" for name in ("rate", "skill")
         )
         click.echo(f"  {muscle:<12} rate {rate}  skill {skill}")

@@ -12,6 +12,7 @@ functions whose last bits differ between processors.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 
 from nem2e_tf.cohort import POINTS, Cohort
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.importers.activity import Float, activity, normal
-from nem2e_tf.importers.distortion import Distortion, distort, plant, undo
+from nem2e_tf.importers.activity import Float
+from nem2e_tf.importers.distortion import Distortion
+from nem2e_tf.importers.drawing import SubjectDraw, stored
 from nem2e_tf.importers.gaits import (
     CHANNELS,
     GAITS,
@@ -28,17 +30,12 @@ from nem2e_tf.importers.gaits import (
     cycle_table,
     muscle_table,
     resize,
-    sight_of,
 )
-from nem2e_tf.muscles import GAIT2392
 
 DIGESTS = {
     "walk": "88b608b6fa65ffcf742656518382d4876a5dc01fcf0d4707916c8a983a523bba",
     "run": "ea9c11cd7ed700129d19e2d28813ac3566d2d12a763dbd5e50606aabb34c6191",
 }
-DECIMALS = 6
-N_MUSCLES = len(GAIT2392)
-KNOTS = 12  # smooth noise: independent numbers a cycle
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,90 +128,61 @@ def make(
     >>> make("walk").cohort.simulated.shape
     (32, 101, 92)
     """
-    if name not in GAITS:
-        raise InputError(
-            f"embedded cohort {name!r}: expected {' or '.join(GAITS)}{near(name, list(GAITS))}"
-        )
-    gait = resize(
-        GAITS[name],
+    gait, usual = gait_of(
+        name,
         seed=seed,
         distortion=distortion,
         n_subjects=n_subjects,
         speeds=speeds,
         n_cycles=n_cycles,
     )
-    usual = GAITS[name].speeds
-    condition = np.repeat(np.arange(len(gait.speeds)), gait.n_cycles)
-    pace = 2.0 * (np.array(gait.speeds)[condition] - usual[0]) / (usual[-1] - usual[0]) - 1.0
-    toe_off = np.array(gait.toe_offs)[condition]
-    duration = np.array(gait.durations)[condition]
-    sight = sight_of(gait.electrodes)
-    planted = plant(gait.distortion, GAIT2392, _generator(gait.seed, 0))
-
     parts: dict[str, list[Float]] = {}
     cut = []
+    draw = SubjectDraw(gait, usual=usual)
     for subject in range(gait.n_subjects):
-        latent = activity(
-            gait.bursts,
-            GAIT2392,
-            speed=pace,
-            toe_off=toe_off,
-            usual_toe_off=gait.usual_toe_off,
-            variation=gait.variation,
-            generator=_generator(gait.seed, 1, subject),
-        )
-        seen = latent @ sight.T
-        raw = _measure(seen, gait, _generator(gait.seed, 2, subject))
-        scale = raw.max(axis=(0, 1))
-
-        generator = _generator(gait.seed, 3, subject)
-        lasts = duration * (1.0 + 0.02 * normal(generator, len(condition)))
-        strengths = gait.distortion
-        late = planted.lag_ms + strengths.subject_lag_ms * normal(generator, N_MUSCLES)
-        weak = planted.gain * (1.0 + strengths.subject_gain * normal(generator, N_MUSCLES))
-        own = {
-            "lag": strengths.lag_percent + np.tile(late, 2) / (10.0 * lasts[:, None]),
-            "gain": np.tile(weak, (len(condition), 2)),
-            "leak": planted.leak,
-        }
-        noise = _smooth(generator, len(condition), 2 * N_MUSCLES)
-        simulated, share = distort(latent, strengths, noise=noise, **own)
+        drawn, share = draw(subject)
         cut.append(share)
-        oracle = undo(simulated, strengths, **own) @ sight.T / scale
-        for key, part in {
-            "latent": latent,
-            "measured": raw / scale,
-            "emg": seen / scale,
-            "simulated": simulated,
-            "oracle": oracle,
-            "lag": own["lag"],
-            "gain": own["gain"],
-            "duration": lasts,
-        }.items():
+        for key, part in drawn.items():
             parts.setdefault(key, []).append(part)
 
     joined = {key: np.concatenate(part) for key, part in parts.items()}
-    columns = [i for i, one in enumerate(gait.electrodes) for _ in one.columns]
+    columns = draw.columns
     cohort = Cohort(
         name=name,
-        simulated=_stored(joined["simulated"]),
-        measured=_stored(joined["measured"])[:, :, columns],
-        cycles=cycle_table(gait, condition, joined["duration"]),
+        simulated=stored(joined["simulated"]),
+        measured=stored(joined["measured"])[:, :, columns],
+        cycles=cycle_table(gait, draw.condition, joined["duration"]),
         channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
         muscles=muscle_table(gait.electrodes),
     )
     truth = Truth(
         distortion=gait.distortion,
-        latent=_stored(joined["latent"]),
+        latent=stored(joined["latent"]),
         lag=joined["lag"],
         gain=joined["gain"],
-        leak=planted.leak,
-        electrodes=sight[columns],
-        emg=_stored(joined["emg"])[:, :, columns],
-        oracle=_stored(joined["oracle"])[:, :, columns],
+        leak=draw.planted.leak,
+        electrodes=draw.sight[columns],
+        emg=stored(joined["emg"])[:, :, columns],
+        oracle=stored(joined["oracle"])[:, :, columns],
         cut=float(np.mean(cut)),
     )
     return Synthetic(cohort=cohort, truth=truth)
+
+
+def gait_of(name: str, **changes: Any) -> tuple[Gait, tuple[float, ...]]:
+    """Parameters of an embedded cohort with some of them changed, and its usual speeds.
+
+    Parameters
+    ----------
+    name : str
+    **changes
+        As for `make`; None leaves one as it is.
+    """
+    if name not in GAITS:
+        raise InputError(
+            f"embedded cohort {name!r}: expected {' or '.join(GAITS)}{near(name, list(GAITS))}"
+        )
+    return resize(GAITS[name], **changes), GAITS[name].speeds
 
 
 def oracle_skill(synthetic: Synthetic) -> dict[str, float]:
@@ -258,33 +226,6 @@ def oracle_skill(synthetic: Synthetic) -> dict[str, float]:
         skills.append(1.0 - mean["oracle"] / mean["pattern"])
     values = np.mean(skills, axis=0)
     return {name: float(values[i]) for i, name in enumerate(cohort.muscle_names)}
-
-
-def _generator(*entropy: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
-
-
-def _measure(seen: Float, gait: Gait, generator: np.random.Generator) -> Float:
-    """Envelope of the EMG, before division by the subject's maximum: never negative."""
-    n_cycles, _, n_electrodes = seen.shape
-    along = gait.gain_noise * _smooth(generator, n_cycles, n_electrodes)
-    added = gait.noise * _smooth(generator, n_cycles, n_electrodes)
-    return np.abs(seen * (1.0 + along) + added)
-
-
-def _smooth(generator: np.random.Generator, n_cycles: int, n_curves: int) -> Float:
-    """Smooth periodic noise [cycle, 101, curve] of standard deviation 1: quadratic splines."""
-    distance = np.abs(np.mod(np.arange(POINTS)[:, None] * KNOTS / 100.0 - np.arange(KNOTS), KNOTS))
-    distance = np.minimum(distance, KNOTS - distance)
-    weights = np.where(
-        distance < 0.5, 0.75 - distance**2, 0.5 * np.maximum(1.5 - distance, 0.0) ** 2
-    )
-    weights /= np.sqrt(np.sum(weights**2, axis=1, keepdims=True))
-    return weights @ normal(generator, n_cycles, KNOTS, n_curves)
-
-
-def _stored(values: Float) -> NDArray[np.float32]:
-    return np.round(values, DECIMALS).astype(np.float32)
 
 
 def _thin(values: NDArray[np.float32]) -> Float:

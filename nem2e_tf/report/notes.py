@@ -76,14 +76,14 @@ def _input_blind(references: pd.DataFrame, by: str) -> list[str]:
     row = rows.iloc[0]
     lines = [
         f"The mean EMG pattern alone, which never looks at its input, reaches a rate of "
-        f"{row['mean_pattern_rate']:+.3f}. An entry has learned something about the cycle in front "
-        "of it only where its skill is above 0."
+        f"{row['mean_pattern_rate']:+z.3f}. An entry has learned something about the cycle in "
+        "front of it only where its skill is above 0."
     ]
     if not np.isnan(row["per_condition_rate"]):
         lines.append(
             "One mean EMG pattern a condition, which knows the condition and nothing else, reaches "
-            f"a rate of {row['per_condition_rate']:+.3f} and a skill of "
-            f"{row['per_condition_skill']:+.3f}."
+            f"a rate of {row['per_condition_rate']:+z.3f} and a skill of "
+            f"{row['per_condition_skill']:+z.3f}."
         )
     return lines
 

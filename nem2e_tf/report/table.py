@@ -189,22 +189,22 @@ def _against(evidence: Evidence, row: "pd.Series[Any]") -> str:
 def _with_interval(row: "pd.Series[Any]", name: str, decimals: int) -> str:
     if np.isnan(row[name]):
         return UNKNOWN
-    first = f"{row[name]:+.{decimals}f}"
+    first = f"{row[name]:+z.{decimals}f}"
     p = row[f"{name}_p_holm"]
     if not np.isnan(p):
         first += " p<.001" if p < 0.001 else f" p={p:.3f}".replace("=0.", "=.")
     if np.isnan(row[f"{name}_low"]):
         return first
-    return f"{first}\n[{row[f'{name}_low']:+.{decimals}f}, {row[f'{name}_high']:+.{decimals}f}]"
+    return f"{first}\n[{row[f'{name}_low']:+z.{decimals}f}, {row[f'{name}_high']:+z.{decimals}f}]"
 
 
 def _shape(row: "pd.Series[Any]") -> str:
-    lag = UNKNOWN if np.isnan(row["lag_ms"]) else f"{row['lag_ms']:+.0f} ms"
+    lag = UNKNOWN if np.isnan(row["lag_ms"]) else f"{row['lag_ms']:+z.0f} ms"
     return f"{_number(row['r'], 2)}\n{lag}"
 
 
 def _number(value: float, decimals: int) -> str:
-    return UNKNOWN if np.isnan(value) else f"{value:.{decimals}f}"
+    return UNKNOWN if np.isnan(value) else f"{value:z.{decimals}f}"
 
 
 def _places(*errors: float) -> int:

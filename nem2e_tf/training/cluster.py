@@ -10,64 +10,26 @@ a scheduler can run code on all of them. Use schedulers that you trust, in netwo
 The cohort itself is data wherever it goes: tables and arrays, never pickles.
 """
 
+import logging
+import traceback
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nem2e_tf.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import read_json
-from nem2e_tf.training.chunk import FitResult, Workshop
-from nem2e_tf.training.plan import Plan, Settings
+from nem2e_tf.training.cluster_worker import COHORT_FILES, Parcel, answer, fit_on_worker
 from nem2e_tf.training.run_folder import RunFolder, open_run, versions
 
 if TYPE_CHECKING:
     from nem2e_tf.training.executors import Progress
 
-SAME_VERSIONS = ("nem2e-tf", "tensorflow", "keras", "numpy")
-COHORT_FILES = (
-    "cohort.json",
-    "cycles.csv",
-    "channels.csv",
-    "muscles.csv",
-    "simulated.npy",
-    "measured.npy",
-)
 LARGEST_SENT = 2**31
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 30
 RETRIES = 3
 ROUNDS = 5
-
-_LAST_WORKSHOP: dict[tuple[Any, ...], Workshop] = {}
-
-
-@dataclass(frozen=True, eq=False)
-class Parcel:
-    """What a worker needs besides the number of a chunk.
-
-    Attributes
-    ----------
-    cohort_path : str
-        Where the client has the cohort; used where it is the same on the worker.
-    digest : str
-        Of the cohort.
-    settings : Settings
-    plan : Plan
-    versions : dict
-        The client's.
-    files : dict of bytes
-        The cohort folder's files by name; empty where all workers read `cohort_path`.
-    """
-
-    cohort_path: str
-    digest: str
-    settings: Settings
-    plan: Plan
-    versions: dict[str, str]
-    files: dict[str, bytes] = field(repr=False)
 
 
 def fit_chunks_on_cluster(
@@ -100,8 +62,7 @@ def fit_chunks_on_cluster(
     """
     run = open_run(run_path)
     path = Path(cohort_path).resolve()
-    client = connect(scheduler)
-    try:
+    with closing(connect(scheduler)) as client, _quiet_log():
         _wait_for_workers(client, scheduler)
         shared = _ask_workers(client, str(path), run.digest)
         parcel = Parcel(
@@ -123,8 +84,6 @@ def fit_chunks_on_cluster(
             f"--scheduler {scheduler}: expected workers that stay, lost all of them {ROUNDS} times;"
             " what is finished is kept: run the same command again"
         )
-    finally:
-        client.close()
 
 
 def connect(scheduler: str) -> Any:
@@ -171,123 +130,19 @@ def cohort_files(path: Path) -> dict[str, bytes]:
     return {name: (path / name).read_bytes() for name in COHORT_FILES}
 
 
-def refusal(expected: dict[str, str], *, n_threads: int, worker: str) -> str | None:
-    """Say why a worker, on which this is called, would not give the client's numbers.
-
-    Parameters
-    ----------
-    expected : dict
-        The client's versions.
-    n_threads : int
-        The worker's.
-    worker : str
-        Its address, for the message.
-    """
-    if n_threads != 1:
-        return (
-            f"worker {worker}: expected one thread, found {n_threads}; start workers with "
-            "--nthreads 1 --nworkers N"
-        )
-    found = versions()
-    for name in SAME_VERSIONS:
-        if found.get(name) != expected.get(name):
-            return (
-                f"worker {worker}: expected {name} {expected.get(name, 'none')} as in this "
-                f"process, found {found.get(name, 'none')}; install the same versions everywhere"
-            )
-    return None
-
-
-def fit_on_worker(parcel: Parcel, chunk: int) -> list[FitResult] | InputError:
-    """Fit a chunk; called on a worker.
-
-    An InputError is given back, not raised: to try again would not help.
-    """
-    from distributed import get_worker
-
-    worker = get_worker()
-    try:
-        reason = refusal(
-            parcel.versions, n_threads=worker.state.nthreads, worker=str(worker.address)
-        )
-        if reason:
-            raise InputError(reason)
-        results = workshop_for(parcel, Path(worker.local_directory)).run(chunk)
-    except InputError as error:
-        return error
-    # Nobody asked for the weights, and those of large networks are heavy.
-    return [replace(result, weights=[]) for result in results]
-
-
-def workshop_for(parcel: Parcel, folder: Path) -> Workshop:
-    """Return the workshop of a run; a process keeps the last one.
-
-    Parameters
-    ----------
-    parcel : Parcel
-    folder : Path
-        Where files that were sent are put down.
-    """
-    from nem2e_tf.training.runtime import set_up_tensorflow
-
-    set_up_tensorflow()
-    key = (parcel.digest, repr(parcel.settings), repr(parcel.plan))
-    if key not in _LAST_WORKSHOP:
-        _LAST_WORKSHOP.clear()
-        _LAST_WORKSHOP[key] = Workshop(_cohort_of(parcel, folder), parcel.settings, parcel.plan)
-    return _LAST_WORKSHOP[key]
-
-
-def _cohort_of(parcel: Parcel, folder: Path) -> Cohort:
-    if _recorded_digest(parcel.cohort_path) == parcel.digest:
-        cohort = load_cohort(parcel.cohort_path)
-        if cohort.digest == parcel.digest:
-            return cohort
-    if not parcel.files:
-        raise InputError(
-            f"{parcel.cohort_path}: expected the cohort of this run on every worker, as on the "
-            "first ones, found none or another; run the same command again"
-        )
-    sent = folder / f"cohort-{parcel.digest[:16]}"
-    sent.mkdir(exist_ok=True)
-    for name in COHORT_FILES:
-        (sent / name).write_bytes(parcel.files[name])
-    cohort = load_cohort(sent)
-    if cohort.digest != parcel.digest:
-        raise InputError("the cohort was changed while it was sent; run the same command again")
-    return cohort
-
-
-def _recorded_digest(path: str) -> str | None:
-    try:
-        return str(read_json(Path(path) / "cohort.json")["digest"])
-    except (InputError, KeyError, TypeError):
-        return None
-
-
-def _report(
-    expected: dict[str, str], path: str, digest: str, dask_worker: Any = None
-) -> tuple[str | None, bool]:
-    """Say on a worker why it cannot help, and whether it has the cohort."""
-    reason = refusal(
-        expected, n_threads=dask_worker.state.nthreads, worker=str(dask_worker.address)
-    )
-    return reason, _recorded_digest(path) == digest
-
-
 def _ask_workers(client: Any, path: str, digest: str) -> bool:
     """Refuse workers that cannot help; return whether all of them have the cohort."""
-    found = client.run(_report, versions(), path, digest, on_error="return")
-    for worker, answer in found.items():
-        if isinstance(answer, ModuleNotFoundError):
+    found = client.run(answer, versions(), path, digest, on_error="return")
+    for worker, said in found.items():
+        if isinstance(said, ModuleNotFoundError):
             raise InputError(
-                f"worker {worker}: expected the package {answer.name}, found none; "
+                f"worker {worker}: expected the package {said.name}, found none; "
                 "install the same versions everywhere"
             )
-        if isinstance(answer, BaseException):
-            raise InputError(f"worker {worker}: expected an answer, found {answer!r}")
-        if answer[0]:
-            raise InputError(answer[0])
+        if isinstance(said, BaseException):
+            raise InputError(f"worker {worker}: expected an answer, found {said!r}")
+        if said[0]:
+            raise InputError(said[0])
     return all(has_cohort for _, has_cohort in found.values())
 
 
@@ -340,6 +195,8 @@ def _fit(
                     f"chunk {chunk}: one worker after the other was killed while fitting it, "
                     "perhaps for lack of memory; what is finished is kept"
                 ) from None
+            except Exception as error:
+                raise _failed(run, chunk, error) from error
             if isinstance(found, InputError):
                 raise found
             run.write_chunk(chunk, found)
@@ -350,3 +207,27 @@ def _fit(
         if len(finished) < len(chunks):
             client.cancel(futures, force=True)
     return [chunk for chunk in chunks if chunk not in finished]
+
+
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    """Keep Dask from telling in its way, with tracebacks, what we tell in one line."""
+    loggers = [logging.getLogger(f"distributed{name}") for name in ("", ".client", ".utils")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _failed(run: RunFolder, chunk: int, error: Exception) -> InputError:
+    """Keep the whole of an error that is no fault of the user's; return one line about it."""
+    with (run.path / "errors.txt").open("a", encoding="utf-8") as stream:
+        stream.write(f"chunk {chunk}\n{''.join(traceback.format_exception(error))}\n")
+    return InputError(
+        f"chunk {chunk} failed: {type(error).__name__}: {error}; what is finished is kept, and "
+        "the whole error is in the file errors.txt of the run folder"
+    )

@@ -44,7 +44,7 @@ class Recipe:
     learning_rate: float = 3e-3
     schedule: str = "constant"
     batch_size: int = 16
-    epochs: int = 300
+    epochs: int = 200
     patience: int = 30
     epochs_without_validation: int = 100
     dropout: float = 0.2

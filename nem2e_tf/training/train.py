@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from nem2e_tf.cohort import Cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.scoring import mean_pattern, score
-from nem2e_tf.patterns import thin
+from nem2e_tf.patterns import composition_of, thin
 from nem2e_tf.refiner_info import Muscle, Reference, RefinerInfo
 from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.plan import Fit, Plan, Settings, make_plan
+from nem2e_tf.training.plan import Configuration, Fit, Plan, Settings, make_plan
 from nem2e_tf.training.splits import Fold, group_labels, set_aside
 
 if TYPE_CHECKING:
@@ -79,30 +79,49 @@ def train(
         models[result.fit.muscle].set_weights(result.weights)
     refined = np.concatenate([result.refined for result in results], axis=2)
     used = np.concatenate([outer, inner])[:REFERENCE_CYCLES]
-    info = RefinerInfo(
-        model=configuration.model,
-        pattern=configuration.pattern,
-        targets=configuration.targets,
-        output=configuration.output,
-        channels=tuple(cohort.channel_names),
-        muscles=_muscles(cohort),
-        options=configuration.options,
-        model_samples=workshop.composition(configuration).model_samples,
-        recipe=settings.recipe.as_dict(),
-        seed=0,
-        cohort=cohort.name,
-        cohort_digest=cohort.digest,
-        normalisation=cohort.normalisation,
-        licence=licence,
-        metrics=_metrics(cohort, inner, outer, refined)
-        | {"epochs": {result.fit.muscle: result.epochs for result in results}},
-    )
+    metrics = _metrics(cohort, inner, outer, refined)
+    metrics["epochs"] = {result.fit.muscle: result.epochs for result in results}
+    info = describe(cohort, settings, configuration, licence=licence, metrics=metrics)
     reference = Reference(
         simulated=thin(cohort.simulated[used]),
         measured=thin(cohort.measured[used]),
         held_out=np.isin(used, outer),
     )
     return save_refiner(folder, models, info, reference)
+
+
+def describe(
+    cohort: Cohort,
+    settings: Settings,
+    configuration: Configuration,
+    *,
+    licence: str = "",
+    metrics: dict[str, Any] | None = None,
+) -> RefinerInfo:
+    """Say what a refiner of a cohort is, apart from its weights."""
+    composition = composition_of(
+        cohort,
+        pattern=configuration.pattern,
+        targets=configuration.targets,
+        quarter_samples=settings.quarter_samples,
+    )
+    return RefinerInfo(
+        model=configuration.model,
+        pattern=configuration.pattern,
+        targets=configuration.targets,
+        output=configuration.output,
+        channels=composition.channels,
+        muscles=_muscles(cohort),
+        options=configuration.options,
+        model_samples=composition.model_samples,
+        recipe=settings.recipe.as_dict(),
+        seed=0,
+        cohort=cohort.name,
+        cohort_digest=cohort.digest,
+        normalisation=cohort.normalisation,
+        licence=licence,
+        metrics=metrics or {},
+    )
 
 
 def _muscles(cohort: Cohort) -> tuple[Muscle, ...]:

@@ -1,7 +1,7 @@
 """A bidirectional LSTM."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.zoo.registry import register
 
@@ -40,14 +40,22 @@ def bilstm(
     """
     import keras
 
-    from nem2e_tf.zoo.frame import framed_input, framed_model
-    from nem2e_tf.zoo.layers import LSTM, Dropout
+    from nem2e_tf.zoo.frame import recurrent_model
+    from nem2e_tf.zoo.layers import LSTM
 
     del counterparts
-    simulated, features = framed_input(n_samples, n_channels)
-    for number in range(1, n_layers + 1):
+
+    def read(features: Any, number: int) -> Any:
         forwards = LSTM(units, name=f"forwards_{number}")(features)[0]
         backwards = LSTM(units, backwards=True, name=f"backwards_{number}")(features)[0]
-        features = keras.layers.Concatenate(name=f"both_{number}")([forwards, backwards])
-        features = Dropout(dropout, name=f"dropout_{number}")(features)
-    return framed_model(simulated, features, n_targets, output)
+        return keras.layers.Concatenate(name=f"both_{number}")([forwards, backwards])
+
+    return recurrent_model(
+        read,
+        n_samples=n_samples,
+        n_channels=n_channels,
+        n_targets=n_targets,
+        n_layers=n_layers,
+        dropout=dropout,
+        output=output,
+    )

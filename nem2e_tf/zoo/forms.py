@@ -52,7 +52,7 @@ def with_attention(model: "keras.Model") -> "keras.Model":
 
     for layer in model.layers:
         if getattr(layer, "attention", False):
-            return keras.Model(model.inputs, [model.outputs[0], layer.output[1]])
+            return keras.Model(model.input, [model.output, layer.output[1]])
     raise ValueError(f"Expected a model with attention. Received: {model.name}, which has none")
 
 

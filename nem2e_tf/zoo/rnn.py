@@ -1,7 +1,7 @@
 """A plain recurrent network."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.zoo.registry import register
 
@@ -38,12 +38,20 @@ def rnn(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    from nem2e_tf.zoo.frame import framed_input, framed_model
-    from nem2e_tf.zoo.layers import Dropout, SimpleRNN
+    from nem2e_tf.zoo.frame import recurrent_model
+    from nem2e_tf.zoo.layers import SimpleRNN
 
     del counterparts
-    simulated, features = framed_input(n_samples, n_channels)
-    for number in range(1, n_layers + 1):
-        features = SimpleRNN(units, name=f"recurrence_{number}")(features)[0]
-        features = Dropout(dropout, name=f"dropout_{number}")(features)
-    return framed_model(simulated, features, n_targets, output)
+
+    def read(features: Any, number: int) -> Any:
+        return SimpleRNN(units, name=f"recurrence_{number}")(features)[0]
+
+    return recurrent_model(
+        read,
+        n_samples=n_samples,
+        n_channels=n_channels,
+        n_targets=n_targets,
+        n_layers=n_layers,
+        dropout=dropout,
+        output=output,
+    )

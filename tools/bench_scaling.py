@@ -1,0 +1,141 @@
+"""Measure how the cost of fitting grows: 1, 4 and 16 times the cycles, then the fits.
+
+Entry `lstm` under One-Entire on the embedded walking cohort, in one process of one thread; more
+cycles of each subject, or more seeds of each fit. All chunks are fitted once without counting, for
+models are made and traced then, and timed when they are fitted again. A slope of 1 on log-log axes
+is linear growth; below 1 the fixed part of an epoch still shows.
+
+Run by ``tools/bench-scaling``, which makes the environment. Writes scaling.csv and scaling.svg.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+MULTIPLES = (1, 4, 16)
+KINDS = ("cycles", "fits")
+
+
+def seconds_of(
+    folder: Path, *, cycles: int, seeds: int, epochs: int
+) -> tuple[int, int, float, float]:
+    """Time the fits of a cohort.
+
+    Returns
+    -------
+    n_cycles, n_fits : int
+    first, again : float
+        Seconds with and without making and tracing models.
+    """
+    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.importers.large import write_synthetic
+    from nem2e_tf.training.chunk import Workshop
+    from nem2e_tf.training.plan import Settings, make_plan
+    from nem2e_tf.training.recipe import recipe
+
+    path = folder / f"walk-{cycles}"
+    if not path.exists():
+        write_synthetic(path, "walk", n_cycles=cycles)
+    cohort = load_cohort(path)
+    settings = Settings(
+        models=("lstm",),
+        patterns=("one-entire",),
+        recipe=recipe("fast", epochs=epochs, patience=0),
+        seeds=seeds,
+    )
+    plan = make_plan(cohort, settings)
+    workshop = Workshop(cohort, settings, plan)
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        for chunk in range(len(plan.chunks)):
+            workshop.run(chunk)
+        seconds.append(time.perf_counter() - started)
+    return len(cohort.cycles), len(plan.fits), *seconds
+
+
+def slope(multiples: np.ndarray, seconds: np.ndarray) -> float:
+    """Exponent of growth: the slope of a straight line through the logarithms.
+
+    Examples
+    --------
+    >>> round(slope(np.array([1, 4, 16]), np.array([2.0, 8.0, 32.0])), 6)
+    1.0
+    """
+    return float(np.polyfit(np.log(multiples), np.log(seconds), 1)[0])
+
+
+def plot(table: pd.DataFrame, file: Path) -> None:
+    """Draw seconds over multiples, with linear growth beside."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
+    for kind, marker in zip(KINDS, "os", strict=True):
+        own = table[table["more"] == kind]
+        growth = slope(own["times"].to_numpy(), own["seconds"].to_numpy())
+        axes.loglog(
+            own["times"], own["seconds"], marker=marker, label=f"{kind}: slope {growth:.2f}"
+        )
+        linear = own["seconds"].iloc[0] * own["times"]
+        axes.loglog(own["times"], linear, color="0.7", linestyle=":", zorder=0)
+    axes.set_xticks(MULTIPLES, [f"{n}x" for n in MULTIPLES])
+    axes.minorticks_off()
+    axes.set_xlabel("cycles or fits; dotted: linear")
+    axes.set_ylabel("seconds of fitting, one thread")
+    axes.legend(title="slope")
+    figure.savefig(file)
+
+
+def main() -> None:
+    """Measure, print the slopes, write the table and the plot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where table and plot go")
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3, help="medians are given")
+    arguments = parser.parse_args()
+    from nem2e_tf.training.runtime import set_up_tensorflow
+
+    set_up_tensorflow()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind in KINDS:
+            for times in MULTIPLES:
+                sizes = {"cycles": times if kind == "cycles" else 1}
+                sizes["seeds"] = times if kind == "fits" else 1
+                found = [
+                    seconds_of(Path(folder), epochs=arguments.epochs, **sizes)
+                    for _ in range(arguments.rounds)
+                ]
+                seconds = float(np.median([one[3] for one in found]))
+                rows.append(
+                    {
+                        "more": kind,
+                        "times": times,
+                        "cycles": found[0][0],
+                        "fits": found[0][1],
+                        "seconds": seconds,
+                        "first_seconds": float(np.median([one[2] for one in found])),
+                    }
+                )
+                print(pd.DataFrame(rows[-1:]).round(3).to_string(index=False), flush=True)
+    table = pd.DataFrame(rows)
+    table.to_csv(arguments.folder / "scaling.csv", index=False, float_format="%.4g")
+    plot(table, arguments.folder / "scaling.svg")
+    print(f"\nlstm, {arguments.epochs} epochs, one thread\n{table.round(3).to_string(index=False)}")
+    for kind in KINDS:
+        own = table[table["more"] == kind]
+        growth = slope(own["times"].to_numpy(), own["seconds"].to_numpy())
+        print(f"log-log slope over {kind}: {growth:.2f}")
+    print(f"Plot: {arguments.folder / 'scaling.svg'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""Run the paper's whole protocol on the embedded cohorts: 600 fits, its tables, its statistics.
+
+One-Quarter and One-Entire with STDR-Net's temporal form, All-Entire with its spatial form, one
+model a muscle, leaving each subject out: 16 muscles x 3 patterns x 10 runners and 5 x 3 x 8
+walkers (Teramae et al. 2025). Interrupted, it goes on where it was; delete the folder of runs
+after a change of the package.
+
+Run by ``tools/reproduce-paper``, which makes the environment. Writes improvement.csv,
+patterns.csv and costs.csv, which gets a row for each time that something was fitted.
+"""
+
+import argparse
+import os
+import resource
+import time
+from pathlib import Path
+
+import pandas as pd
+from paper_tables import between_patterns, by_electrode, counts, improvement, memory
+
+from nem2e_tf.cohort import load_cohort
+from nem2e_tf.importers.synthetic import DIGESTS, make
+from nem2e_tf.training.cross_validation import cross_validate
+from nem2e_tf.training.executors import MEMORY_LOG
+from nem2e_tf.training.plan import Settings
+from nem2e_tf.training.recipe import Recipe, recipe
+
+PARTS = (
+    ("stdr-net-temporal", ("one-quarter", "one-entire")),
+    ("stdr-net-spatial", ("all-entire",)),
+)
+MIB = 1024.0
+CORES = len(os.sched_getaffinity(0))
+
+
+def fit(
+    folder: Path, cohort: str, part: int, *, chosen: Recipe, jobs: int
+) -> tuple[pd.DataFrame, dict]:
+    """Cross-validate one model on one cohort.
+
+    Returns
+    -------
+    results : DataFrame
+        Rows of ``results.csv``.
+    costs : dict
+        Seconds and memory of what was fitted now, and the number of these fits.
+    """
+    model, patterns = PARTS[part]
+    path = folder / cohort
+    if not (path / "cohort.json").exists() or load_cohort(path).digest != DIGESTS[cohort]:
+        make(cohort).cohort.save(path)
+    log = folder / f"{cohort}-{model}-memory.csv"
+    log.unlink(missing_ok=True)
+    os.environ[MEMORY_LOG] = str(log)
+    fitted = 0
+
+    def count(run: object, chunks: list[int]) -> None:
+        nonlocal fitted
+        fitted = sum(len(run.plan.chunks[chunk]) for chunk in chunks)
+        print(f"{cohort}, {model}: {fitted} of {len(run.plan.fits)} fits to do", flush=True)
+
+    started = time.perf_counter()
+    results = cross_validate(
+        path,
+        folder / f"{cohort}-{model}",
+        Settings(models=(model,), patterns=patterns, recipe=chosen),
+        jobs=jobs,
+        on_plan=count,
+    )
+    seconds = time.perf_counter() - started
+    peak, growth = memory(log.read_text()) if log.exists() else (float("nan"), float("nan"))
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+    return results, {
+        "cohort": cohort,
+        "model": model,
+        "processes": jobs,
+        "fitted": fitted,
+        "wall s": seconds,
+        "peak MiB": peak + own,
+        "RSS last / third": growth,
+    }
+
+
+def report(cohort: str, results: pd.DataFrame, electrodes: dict[str, str]) -> list[pd.DataFrame]:
+    """Print the tables of a cohort and return both."""
+    rates, patterns = improvement(results), between_patterns(results)
+    shown = ["muscle", "pattern", "n", "rate", "rate_low", "rate_high", "rate_t", "rate_p"]
+    shown += ["rate_p_holm", "skill", "skill_low", "skill_high", "skill_p_holm"]
+    print(f"\n{cohort}: improvement rate (95 % interval, one-sample t, p, Holm's p), and skill")
+    print(rates[shown].to_string(index=False, float_format=short))
+    print(f"\n{cohort}: rates between patterns; Tukey as in the paper, and paired by subject")
+    print(patterns.to_string(index=False, float_format=short))
+    print(f"\n{cohort}: how many of {rates['muscle'].nunique()} muscles improved")
+    print(counts(rates).to_string(index=False))
+    if len(set(electrodes.values())) < len(electrodes):
+        together = improvement(by_electrode(results, electrodes))
+        print(f"\n{cohort}: how many of {together['muscle'].nunique()} electrodes improved")
+        print(counts(together).to_string(index=False))
+    return [table.assign(cohort=cohort) for table in (rates, patterns)]
+
+
+def with_costs_before(now: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """Put what was fitted now below what was fitted before."""
+    now = now[now["fitted"] > 0]
+    before = pd.read_csv(file) if file.exists() else now.iloc[:0]
+    return pd.concat([table for table in (before, now) if len(table)] or [now], ignore_index=True)
+
+
+def short(value: float) -> str:
+    """Write a number with three digits."""
+    return f"{value:.3g}" if abs(value) < 0.001 else f"{value:.3f}"
+
+
+def folder_name(chosen: Recipe) -> str:
+    """Tell runs of different sizes apart."""
+    if not chosen.name.endswith("+"):
+        return chosen.name
+    return f"{chosen.name[:-1]}-{chosen.units}-units-{chosen.epochs}-epochs"
+
+
+def main() -> None:
+    """Read the arguments, fit, print and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, help="where runs go; they are resumed")
+    parser.add_argument("--recipe", choices=["fast", "paper"], default="fast")
+    parser.add_argument("--only", choices=list(DIGESTS), help="one of the cohorts")
+    parser.add_argument("--units", type=int, help="for a trial: size of the networks")
+    parser.add_argument("--epochs", type=int, help="for a trial: epochs at most")
+    parser.add_argument("--jobs", type=int, default=CORES)
+    parser.add_argument("--tables", type=Path, help="where tables go; beside the runs by default")
+    arguments = parser.parse_args()
+    chosen = recipe(arguments.recipe, units=arguments.units, epochs=arguments.epochs)
+    folder = arguments.folder / folder_name(chosen)
+    tables = arguments.tables or folder
+    for path in (folder, tables):
+        path.mkdir(parents=True, exist_ok=True)
+
+    written: dict[str, list[pd.DataFrame]] = {"improvement": [], "patterns": []}
+    costs = []
+    for cohort in [arguments.only] if arguments.only else list(DIGESTS):
+        found = [
+            fit(folder, cohort, part, chosen=chosen, jobs=arguments.jobs)
+            for part in range(len(PARTS))
+        ]
+        costs += [cost for _, cost in found]
+        results = pd.concat([one for one, _ in found], ignore_index=True)
+        muscles = load_cohort(folder / cohort).muscles
+        electrodes = dict(zip(muscles["name"], muscles["electrode"], strict=True))
+        for name, table in zip(written, report(cohort, results, electrodes), strict=True):
+            written[name].append(table)
+    for name, several in written.items():
+        table = pd.concat(several, ignore_index=True)
+        table.insert(0, "cohort", table.pop("cohort"))
+        table.to_csv(tables / f"{name}.csv", index=False, float_format="%.6g")
+    cost = with_costs_before(pd.DataFrame(costs), tables / "costs.csv")
+    cost.to_csv(tables / "costs.csv", index=False, float_format="%.6g")
+    print(f"\nCost of the fits, recipe {chosen.name}, {chosen.units} units, {CORES} cores")
+    print(cost.round(2).to_string(index=False))
+    print(
+        f"Together: {cost['fitted'].sum()} fits in {cost['wall s'].sum() / 60:.1f} min, "
+        f"at most {cost['peak MiB'].max():.0f} MiB in all processes"
+    )
+    print(f"Tables: {tables}")
+
+
+if __name__ == "__main__":
+    main()
