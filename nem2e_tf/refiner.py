@@ -198,11 +198,11 @@ def refuse_foreign_files(folder: "str | os.PathLike[str]") -> None:
         The path is a file, or a folder that holds something else.
     """
     path = Path(folder)
-    nearest = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
-    if not nearest.is_dir():
-        raise InputError(f"{path}: expected a folder to write to, found the file {nearest}")
     if path.exists():
         output_folder(path, marker=MARKER)
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise InputError(f"{path}: expected a folder to write in, found the file {above}")
     refuse_foreign(path, marker=MARKER, ours=_written)
 
 

@@ -34,7 +34,7 @@ needs_dask = pytest.mark.skipif(
 )
 PROGRAM = (sys.executable, "-c", "from nem2e_tf.cli.main import main; main()")
 SMALL = ("--units", "4", "--epochs", "4", "--batch-size", "4")
-WORK = ("--model", "linear", "--model", "rnn", "--pattern", "one-entire", "--seeds", "20", *SMALL)
+WORK = ("--model", "linear", "--model", "rnn", "--pattern", "one-entire", "--seeds", "12", *SMALL)
 SECONDS_TO_START = 60
 
 

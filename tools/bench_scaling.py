@@ -89,7 +89,7 @@ def plot(table: pd.DataFrame, file: Path) -> None:
     axes.minorticks_off()
     axes.set_xlabel("cycles or fits; dotted: linear")
     axes.set_ylabel("seconds of fitting, one thread")
-    axes.legend(title="slope")
+    axes.legend()
     figure.savefig(file)
 
 

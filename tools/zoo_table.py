@@ -2,12 +2,13 @@
 
 The CSV files are
 
-==================  ================================================================================
-``<cohort>.csv``    rows of ``results.csv`` of every cross-validation: one a fold and muscle
-``costs.csv``       weights and size of the exported files, one row an entry
-``summary.csv``     both put together: one row an entry, mean over muscles
-``about.csv``       with which versions and on which machine
-==================  ================================================================================
+=====================  ============================================================================
+``<cohort>.csv``       rows of ``results.csv`` of every cross-validation: one a fold and muscle
+``costs.csv``          weights and size of the exported files, one row an entry
+``summary.csv``        both put together: one row an entry, mean over muscles
+``planted_truth.csv``  what ``tools/planted-truth`` found, where it was run
+``about.csv``          with which versions and on which machine
+=====================  ============================================================================
 """
 
 from pathlib import Path
@@ -69,9 +70,30 @@ def render(folder: Path) -> str:
             settings = f"Targets {one['targets']}, output {one['output']}, recipe {one['recipe']}."
             lines += [f"### {cohort}, {pattern}", "", text, settings, ""]
             lines += _table(part)
+    if (folder / "planted_truth.csv").exists():
+        lines += _planted(pd.read_csv(folder / "planted_truth.csv"))
     about = pd.read_csv(folder / "about.csv", dtype=str)
     listed = ", ".join(f"{name} {value}" for name, value in about.itertuples(index=False))
     return "\n".join([*lines, f"Computed with: {listed}.", ""])
+
+
+def _planted(rows: pd.DataFrame) -> list[str]:
+    """Render what ``tools/planted-truth`` found."""
+    lines = [
+        "### Planted truth",
+        "",
+        "Embedded cohorts whose simulation is distorted in one way only; subjects left out.",
+        "p: paired t over subjects, two-sided, Holm-adjusted over the rows that have one.",
+        "",
+        "| cohort | planted | entry | measure | value | p |",
+        "|---|---|---|---|---:|---:|",
+    ]
+    for _, row in rows.iterrows():
+        entry = f"{row['model']} ({row['pattern']})"
+        p = "" if pd.isna(row["p_holm"]) else f"{row['p_holm']:.2g}"
+        cells = [row["cohort"], row["planted"], entry, row["measure"], f"{row['value']:+.3g}", p]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return [*lines, ""]
 
 
 def _table(rows: pd.DataFrame) -> list[str]:

@@ -43,7 +43,12 @@ def command() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Cohort folder to write."
+    "-o",
+    "--out",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Cohort folder to write.",
 )
 def build(
     manifest: Path,
@@ -98,7 +103,12 @@ def build(
     "--cycles", type=int, help="Cycles a subject and speed; 1 walking and 3 running by default."
 )
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Cohort folder to write."
+    "-o",
+    "--out",
+    "output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Cohort folder to write.",
 )
 def synth(
     name: str,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write."
+    "-o", "--out", "output", type=click.Path(path_type=Path), required=True, help="Folder to write."
 )
 def command(
     refiner: Path, saved_model: bool, tflite: bool, recurrence: str, as_json: bool, output: Path

@@ -23,7 +23,12 @@ from nem2e_tf.errors import InputError
     "--events", type=click.Path(path_type=Path), help="CSV with columns start and end, in seconds."
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Storage file to write."
+    "-o",
+    "--out",
+    "output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Storage file to write.",
 )
 def command(
     refiner: Path,

@@ -67,6 +67,7 @@ class Workshop:
     _problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     _trainer: tuple[Any, Any] | None = None
     _networks: dict[Any, str] = field(default_factory=dict)
+    _splits: dict[tuple[str, int], tuple[Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folds = {fold.group: fold for fold in folds_of(self.cohort, self.settings)[1]}
@@ -199,8 +200,11 @@ class Workshop:
         return self.plan.configurations[self.plan.fits[chunk[0]].configuration]
 
     def _split(self, fold: Fold, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        inner, outer = set_aside(fold.groups, seed=seed, name=fold.group)
-        return fold.train[inner], fold.train[outer]
+        key = (fold.group, seed)
+        if key not in self._splits:
+            inner, outer = set_aside(fold.groups, seed=seed, name=fold.group)
+            self._splits[key] = fold.train[inner], fold.train[outer]
+        return self._splits[key]
 
     def _task(self, problem: Problem, fit: Fit) -> Task:
         model = problem.models.index(fit.muscle)

@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from nem2e_tf.training.mapped import MappedModel, precision_of, state_of
+from nem2e_tf.training.own_random import own_random
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.tasks import Data, Fitted, Sizes, Task, padded_rows, shuffled_rows
 from nem2e_tf.zoo.forms import calibrated
@@ -277,7 +278,8 @@ def _initial(
     make: Callable[[], keras.Model], seed: int
 ) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
     """Flat trainable weights and other state of a fresh model made under a seed."""
-    keras.utils.set_random_seed(seed)
-    model = make()
+    with own_random():
+        keras.utils.set_random_seed(seed)
+        model = make()
     weights = [np.asarray(v.value).ravel() for v in model.trainable_variables]
     return np.concatenate(weights), [np.asarray(v.value) for v in state_of(model)]
