@@ -1,7 +1,7 @@
 """Compute the published zoo; called by ``tools/regenerate_zoo``.
 
 The protocol is fixed: recipe ``fast``, output direct, seed 0; every entry under All-Entire with one
-model for all muscles on every cohort, and, on ``walk``, under One-Entire with one model a muscle.
+model for all muscles, on every cohort.
 The real recording is taken from the folder NEM2E_SHARED_DATA, or ``../shared/data`` beside the
 checkout; where there is none, its rows stay as they are.
 
@@ -43,8 +43,6 @@ def tasks() -> Iterator[Task]:
     for cohort in zoo_table.COHORTS:
         for model in zoo.list_models():
             yield Task(cohort, model, "all-entire", "joint")
-            if cohort == "walk" and "one-entire" in zoo.entry(model).patterns:
-                yield Task(cohort, model, "one-entire", "each")
 
 
 def recordings() -> Path:
