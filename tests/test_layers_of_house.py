@@ -14,6 +14,7 @@ ROOT = Path(nem2e_tf.__file__).parent
 # From the ground floor to the roof; a part may import those that are named with it.
 MAY_IMPORT = {
     "errors": (),
+    "quiet": (),
     "files": ("errors",),
     "folders": ("errors", "files"),
     "composition": ("errors",),
@@ -37,7 +38,7 @@ MAY_IMPORT = {
     ),
     "training": (
         *("errors", "files", "composition", "cohort", "patterns", "zoo", "evaluation"),
-        *("refiner", "refiner_info"),
+        *("refiner", "refiner_info", "quiet"),
     ),
     "refining": (
         *("errors", "files", "storage", "muscles", "gait", "cycle_bounds", "channel_order"),
@@ -45,7 +46,7 @@ MAY_IMPORT = {
     ),
     "export": (
         *("errors", "files", "folders", "composition", "refiner", "refiner_info", "zoo"),
-        "channel_order",
+        *("channel_order", "quiet"),
     ),
     "report": ("errors", "evaluation"),
 }

@@ -23,8 +23,8 @@ def mean_offset(weights: ArrayLike) -> float:
 
     Examples
     --------
-    >>> mean_offset([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
-    33.33333333333333
+    >>> round(mean_offset([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]), 6)
+    33.333333
     """
     values = np.asarray(weights, dtype=np.float64)
     if not values.size:
