@@ -15,6 +15,8 @@ from nem2e_tf.muscles import GAIT2392
 
 CHANNELS = [f"{name}_{leg}" for leg in ("ipsi", "contra") for name in GAIT2392]
 
+NORMALISATION = "share of each subject's maximum over all speeds (synthetic)"
+
 
 @dataclass(frozen=True)
 class Electrode:

@@ -14,7 +14,7 @@ from nem2e_tf.cohort import POINTS, Cohort
 from nem2e_tf.files import output_folder, replacing
 from nem2e_tf.importers.distortion import Distortion
 from nem2e_tf.importers.drawing import SubjectDraw, stored
-from nem2e_tf.importers.gaits import CHANNELS, cycle_table, muscle_table
+from nem2e_tf.importers.gaits import CHANNELS, NORMALISATION, cycle_table, muscle_table
 from nem2e_tf.importers.synthetic import gait_of
 
 
@@ -80,6 +80,7 @@ def write_synthetic(
         cycles=cycle_table(gait, draw.condition, np.concatenate(durations)),
         channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
         muscles=muscle_table(gait.electrodes),
+        normalisation=NORMALISATION,
         **arrays,
     )
     cohort.save_tables(folder)

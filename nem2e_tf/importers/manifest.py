@@ -57,6 +57,10 @@ from nem2e_tf.storage import read_storage
 
 Normalise = Literal["none", "subject-maximum"]
 NORMALISE: tuple[Normalise, ...] = ("none", "subject-maximum")
+NORMALISATIONS = {
+    "none": "EMG as in the files",
+    "subject-maximum": "share of each subject's maximum over all conditions",
+}
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ def build(
                 for m, c in muscles.items()
             ]
         ),
+        normalisation=NORMALISATIONS[normalise],
     )
     return cohort, Report(total, tuple(left_out), tuple(columns_left_out), tuple(_unique(notes)))
 

@@ -26,6 +26,7 @@ from nem2e_tf.importers.drawing import SubjectDraw, stored
 from nem2e_tf.importers.gaits import (
     CHANNELS,
     GAITS,
+    NORMALISATION,
     Gait,
     cycle_table,
     muscle_table,
@@ -154,6 +155,7 @@ def make(
         cycles=cycle_table(gait, draw.condition, joined["duration"]),
         channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
         muscles=muscle_table(gait.electrodes),
+        normalisation=NORMALISATION,
     )
     truth = Truth(
         distortion=gait.distortion,
