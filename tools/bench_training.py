@@ -58,8 +58,9 @@ def time_engine(name: str, batch: int) -> float:
 
     set_up_tensorflow()
     from nem2e_tf import zoo
-    from nem2e_tf.training.engine import Rows, Sizes, Task, Trainer
+    from nem2e_tf.training.engine import Trainer
     from nem2e_tf.training.recipe import recipe
+    from nem2e_tf.training.tasks import Data, Rows, Sizes, Task
 
     fits = FITS_OF_SPATIAL if name == "stdr-net-spatial" else FITS[batch]
     x, y = problem(name, fits)
@@ -82,7 +83,7 @@ def time_engine(name: str, batch: int) -> float:
     tasks = []
     for fit in range(fits):
         rows = np.arange(CYCLES) + fit * CYCLES
-        tasks.append(Task(0, (fit,), Rows(rows, rows), nothing, nothing))
+        tasks.append(Task(0, fit, Rows(rows, rows), nothing, nothing))
     stamps: list[float] = []
 
     class EnoughError(Exception):
@@ -94,7 +95,7 @@ def time_engine(name: str, batch: int) -> float:
             raise EnoughError
 
     with contextlib.suppress(EnoughError):
-        trainer.fit(x, y, np.ones((len(y), 1), bool), tasks, on_epoch=stamp)
+        trainer.fit(Data(x, y, np.ones((len(y), 1), bool)), tasks, on_epoch=stamp)
     return 1e3 * statistics.median(np.diff(stamps[2:])) / fits
 
 
@@ -270,7 +271,7 @@ def in_a_process(*arguments: str) -> float:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", __file__, "--one", *arguments],
         check=True,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
     )
