@@ -181,6 +181,28 @@ def test_repeats_bit_for_bit_in_a_new_trainer():
     assert_same_bits(again[0], fitted("rnn", [LARGE])[0])
 
 
+def test_inputs_too_large_for_the_graph_are_read_block_by_block(monkeypatch, tmp_path):
+    """From a memory map, some steps and rows at a time: the same numbers but for rounding."""
+    from nem2e_tf.training import engine
+
+    tasks = [task(range(8), (9, 10)), task(range(5), (11,), stream=4)]
+    expected = fitted("rnn", tasks)
+    inputs, targets, present = data()
+    np.save(tmp_path / "inputs.npy", inputs)
+    mapped = np.load(tmp_path / "inputs.npy", mmap_mode="r")
+    monkeypatch.setattr(engine, "LARGEST_IN_GRAPH", 0)
+    row = 4 * SAMPLES * CHANNELS * SIZES.fits
+    for block in (1, 2 * row, 1000 * row):
+        monkeypatch.setattr(engine, "BLOCK", block)
+        apart = Trainer(lambda: make("rnn"), RECIPE, SIZES).fit(
+            Data(mapped, targets, present), tasks
+        )
+        for one, other in zip(expected, apart, strict=True):
+            assert one.epochs == other.epochs
+            np.testing.assert_allclose(other.history, one.history, rtol=1e-4)
+            np.testing.assert_allclose(other.applied, one.applied, atol=1e-5)
+
+
 def test_seeds_and_streams_differ():
     first, seeded, streamed = fitted(
         "rnn", [LARGE, replace(LARGE, seed=5), replace(LARGE, stream=99)]

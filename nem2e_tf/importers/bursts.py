@@ -7,14 +7,14 @@ Sources
 -------
 Walking: Perry & Burnfield, Gait Analysis (2nd ed., 2010), for when each muscle is active, deep ones
 included; Winter, The Biomechanics and Motor Control of Human Gait (1991), for the shape of surface
-EMG; Hof et al., Gait & Posture 16 (2002), for growth with speed (strongest in vasti, hamstrings
-and calf); Nene et al., Gait & Posture 20 (2004), for rectus femoris before swing. Running:
-Gazendam & Hof, Gait & Posture 25 (2007), and Cappellini et al., J Neurophysiol 95 (2006);
-Andersson et al., Acta Physiol Scand 161 (1997), for iliacus and psoas. Times follow these works to
-within about 5 % of the cycle, with feet before and after the published on and off, where a burst
-still rises and already fades; they are made to test refiners and are no reference for gait. Muscles
-that are seldom recorded (in running all deep ones; gemelli, quadratus femoris, peroneus tertius and
-pectineus in walking too) take times close to those of a synergist that is.
+EMG; Hof et al., Gait & Posture 16 (2002), for growth with speed (strongest in vasti, hamstrings and
+calf); Nene et al., Gait & Posture 20 (2004), for rectus femoris before swing. Running: Gazendam &
+Hof, Gait & Posture 25 (2007), and Cappellini et al., J Neurophysiol 95 (2006); Andersson et al.,
+Acta Physiol Scand 161 (1997), for iliacus and psoas. Times are set after these works, not digitised
+from them, with feet before and after the published on and off, where a burst still rises and
+already fades; they are made to test refiners and are no reference for gait. Muscles that are seldom
+recorded (in running all deep ones; gemelli, quadratus femoris, peroneus tertius and pectineus in
+walking too) take times close to those of a synergist that is.
 """
 
 Times = tuple[float, float, float, float, float]
