@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nem2e_tf.zoo.layers import LSTM, LayerNormalisation, LuongDecoder, SelfAttention
+from nem2e_tf.zoo.layers import (
+    LSTM,
+    DilatedConvolution,
+    LayerNormalisation,
+    LuongDecoder,
+    SelfAttention,
+)
 
 RNG = np.random.default_rng(5)
 
@@ -128,3 +134,24 @@ def test_self_attention_equals_keras():
         ]
     )
     np.testing.assert_allclose(np.asarray(ours(x)), np.asarray(theirs(x, x)), atol=1e-6)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(3, 1), (3, 4), (2, 3), (1, 1)])
+def test_convolution_gradient_equals_the_plain_one(causal, kernel_size, dilation):
+    keras.utils.set_random_seed(6)
+    layer = DilatedConvolution(4, kernel_size=kernel_size, dilation=dilation, causal=causal)
+
+    class Rest(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.convolution = layer
+
+        def call(self, sequence, training=False):
+            return (self.convolution(sequence, training=training),)
+
+    rest = Rest()
+    inputs = [RNG.normal(size=(3, 9, 2)).astype("f4")]
+    rest(*inputs)
+    weigh = [RNG.normal(size=(3, 9, 4)).astype("f4")]
+    compare(rest, inputs, weigh, outputs=1)

@@ -28,7 +28,7 @@ ENTRIES = ("lstm", "seq2seq", "stdr-net-temporal", "stdr-net-spatial", "transfor
 BATCHES = (36, 4)
 RECURRENT = ("lstm", "seq2seq", "stdr-net-temporal", "stdr-net-spatial")
 CHANNELS_OF_SPATIAL = 92
-FITS = {36: 16, 4: 48}
+FITS = {36: 16, 4: 16}
 FITS_OF_SPATIAL = 8
 
 

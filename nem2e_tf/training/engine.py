@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from nem2e_tf.training.mapped import MappedModel, precision_of, state_of
+from nem2e_tf.training.mapped import MappedModel, loss_of, precision_of, state_of
 from nem2e_tf.training.own_random import own_random
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.tasks import Data, Fitted, Sizes, Task, padded_rows, shuffled_rows
@@ -49,7 +49,7 @@ class Trainer:
         self._train_gathered = tf.function(self._train_from_rows, reduce_retracing=True)
         self._train_given = tf.function(self._train_from_block, reduce_retracing=True)
         self._apply_gathered = tf.function(self._apply_to_rows, reduce_retracing=True)
-        self._apply_given = tf.function(self.mapped.apply, reduce_retracing=True)
+        self._apply_given = tf.function(self._apply_to_block, reduce_retracing=True)
 
     def fit(
         self,
@@ -82,7 +82,7 @@ class Trainer:
         has = np.array([[len(t.validation.inputs), len(t.application.inputs)] for t in padded]) > 0
         validating = has[:, 0]
         limits = np.where(validating, recipe.epochs, recipe.epochs_without_validation)
-        chosen = [
+        aside = [
             padded_rows([t.validation for t in padded], self.sizes.validation),
             padded_rows([t.application for t in padded], self.sizes.application),
         ]
@@ -92,7 +92,7 @@ class Trainer:
         active = np.ones(n_fits, bool)
         best_error = np.full(n_fits, np.inf)
         best_epoch = np.zeros(n_fits, int)
-        best, best_state = parameters, list(state)
+        best = parameters
         history = np.full((n_fits, int(limits.max()), 3), np.nan, np.float32)
         for epoch in range(int(limits.max())):
             for index in self.mapped.progress:
@@ -101,7 +101,7 @@ class Trainer:
             rows = shuffled_rows(
                 [t.training for t in padded], orders, steps=self.steps, batch=self.batch
             )
-            weights, state, losses = self._train_epoch(
+            weights, losses = self._train_epoch(
                 access,
                 rows,
                 weights=weights,
@@ -113,18 +113,14 @@ class Trainer:
                 epoch=tf.constant(epoch, tf.int64),
             )
             history[active, epoch, 0] = losses[active]
-            for column, rows in enumerate(chosen):
-                told = active & has[:, column]
-                if told.any():
-                    errors = self._apply(access, rows, weights[0], state, precision)[1]
-                    history[told, epoch, 1 + column] = errors[told]
+            if (active[:, None] & has).any():
+                errors = self._apply(access, aside, weights[0], state, precision)[1]
+                for column, told in enumerate(has.T & active):
+                    history[told, epoch, 1 + column] = errors[column, told]
             # Without validation rows the last epoch with a finite loss counts as the best.
             error = np.where(validating, history[:, epoch, 1], history[:, epoch, 0])
             better = active & np.isfinite(error) & ((error < best_error) | ~validating)
             best = tf.where(better[:, None], weights[0], best)
-            for index in self.mapped.changing:
-                kept = better.reshape(-1, *(1,) * (len(state[index].shape) - 1))
-                best_state[index] = tf.where(kept, state[index], best_state[index])
             best_error = np.where(better, error, best_error)
             best_epoch = np.where(better, epoch + 1, best_epoch)
             active &= epoch + 1 < limits
@@ -134,9 +130,9 @@ class Trainer:
                 on_epoch(epoch + 1)
             if not active[: len(tasks)].any():
                 break
-        applied = self._apply(access, chosen[1], best, best_state, precision)[0]
+        applied = self._apply(access, aside[1:], best, state, precision)[0]
         applied[best_epoch == 0] = np.nan
-        values = [value.numpy() for value in best_state]
+        values = [value.numpy() for value in state]
         return [
             Fitted(
                 weights=self._weights(best.numpy()[i], [value[i] for value in values]),
@@ -178,30 +174,29 @@ class Trainer:
         return tf.constant(data.inputs), tf.constant(data.targets), present
 
     def _train_epoch(self, access: Any, rows: NDArray[np.int32], **others: Any) -> Any:
-        """Run all steps of one epoch; returns weights, state and each fit's mean loss."""
+        """Run all steps of one epoch; returns weights and each fit's mean loss."""
         if not isinstance(access, Data):
-            weights, state, total, shares = self._train_gathered(
+            weights, total, shares = self._train_gathered(
                 access, tf.constant(rows), first_step=tf.constant(0, tf.int64), **others
             )
-            return weights, state, (total / tf.maximum(shares, 1.0)).numpy()
+            return weights, (total / tf.maximum(shares, 1.0)).numpy()
         size = int(np.prod(access.inputs.shape[1:])) * 4 * rows.shape[2] * rows.shape[3]
         block = max(1, min(self.steps, BLOCK // size))
         losses, counted = np.zeros(rows.shape[2]), np.zeros(rows.shape[2])
-        weights, state = others.pop("weights"), others.pop("state")
+        weights = others.pop("weights")
         for start in range(0, self.steps, block):
             part = rows[:, start : start + block]
             missing = block - part.shape[1]
             part = np.pad(part, ((0, 0), (0, missing), (0, 0), (0, 0)))
-            weights, state, total, shares = self._train_given(
+            weights, total, shares = self._train_given(
                 _read(access, part),
                 weights=weights,
-                state=state,
                 first_step=tf.constant(start, tf.int64),
                 **others,
             )
             losses += total.numpy()
             counted += shares.numpy()
-        return weights, state, losses / np.maximum(counted, 1)
+        return weights, losses / np.maximum(counted, 1)
 
     def _train_from_rows(self, tensors: Any, rows: Any, **others: Any) -> Any:
         inputs, targets, present = tensors
@@ -220,39 +215,55 @@ class Trainer:
         )
 
     def _apply(
-        self, access: Any, rows: NDArray[np.int32], parameters: Any, state: Any, precision: Any
+        self,
+        access: Any,
+        parts: list[NDArray[np.int32]],
+        parameters: Any,
+        state: Any,
+        precision: Any,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Output [fit, row, sample, target] and loss [fit] on padded rows."""
-        n_rows = rows.shape[2]
+        """Output [fit, row, sample, target] on padded rows of all parts; loss [part, fit]."""
+        rows = np.concatenate(parts, axis=2)
+        ends = np.cumsum([part.shape[2] for part in parts])
+        which = np.searchsorted(ends, np.arange(rows.shape[2]), side="right")
+        # Which part a row belongs to, as a share: the loss of each part is over its rows only.
+        shares = (which[None] == np.arange(len(parts))[:, None]).astype(np.float32)
+        n_rows, n_fits = rows.shape[2], rows.shape[1]
         if not n_rows:
-            shape = (rows.shape[1], 0, *self.model.output_shape[1:])
-            return np.zeros(shape, np.float32), np.full(rows.shape[1], np.nan, np.float32)
+            shape = (n_fits, 0, *self.model.output_shape[1:])
+            return np.zeros(shape, np.float32), np.full((len(parts), n_fits), np.nan, np.float32)
         if not isinstance(access, Data):
             refined, loss = self._apply_gathered(
-                access, tf.constant(rows), parameters, state, precision
+                access, tf.constant(rows), tf.constant(shares), parameters, state, precision
             )
             return refined.numpy(), loss.numpy()
-        size = int(np.prod(access.inputs.shape[1:])) * 4 * rows.shape[1]
+        size = int(np.prod(access.inputs.shape[1:])) * 4 * n_fits
         block = max(1, min(n_rows, BLOCK // size))
-        outputs, total, shares = [], np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+        outputs, total, counted = [], np.zeros((len(parts), n_fits)), np.zeros((len(parts), n_fits))
         for start in range(0, n_rows, block):
-            part = rows[:, :, start : start + block]
-            missing = block - part.shape[2]
-            x, y, seen = _read(access, np.pad(part, ((0, 0), (0, 0), (0, missing))))
-            refined, loss = self._apply_given(parameters, state, x, y, seen, precision)
-            outputs.append(refined.numpy()[:, : part.shape[2]])
-            share = seen.sum(axis=(1, 2))
-            total += loss.numpy() * share
-            shares += share
-        return np.concatenate(outputs, axis=1), (total / np.maximum(shares, 1)).astype(np.float32)
+            cut = slice(start, start + block)
+            missing = block - rows[:, :, cut].shape[2]
+            x, y, seen = _read(access, np.pad(rows[:, :, cut], ((0, 0), (0, 0), (0, missing))))
+            share = np.pad(shares[:, cut], ((0, 0), (0, missing)))
+            refined, loss = self._apply_given(x, y, seen, share, parameters, state, precision)
+            outputs.append(refined.numpy()[:, : block - missing])
+            count = np.einsum("pr,frt->pf", share, seen)
+            total += loss.numpy() * count
+            counted += count
+        return np.concatenate(outputs, axis=1), (total / np.maximum(counted, 1)).astype(np.float32)
 
-    def _apply_to_rows(
-        self, tensors: Any, rows: Any, parameters: Any, state: Any, precision: Any
-    ) -> Any:
+    def _apply_to_rows(self, tensors: Any, rows: Any, *others: Any) -> Any:
         inputs, targets, present = tensors
         x, y = tf.gather(inputs, rows[0]), tf.gather(targets, rows[1])
         seen = tf.gather(present, rows[1]) * tf.cast(rows[2], tf.float32)[:, :, None]
-        return self.mapped.apply(parameters, state, x, y, seen, precision)
+        return self._apply_to_block(x, y, seen, *others)
+
+    def _apply_to_block(
+        self, x: Any, y: Any, seen: Any, shares: Any, parameters: Any, state: Any, precision: Any
+    ) -> Any:
+        refined = self.mapped.apply(parameters, state, x)
+        of_part = seen * shares[:, None, :, None]
+        return refined, loss_of(refined, y, of_part, precision)
 
     def _weights(self, flat: NDArray[Any], state: list[NDArray[Any]]) -> list[NDArray[Any]]:
         """Weights of one fit in the order of ``model.weights``."""

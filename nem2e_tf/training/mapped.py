@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from nem2e_tf.errors import InputError
 from nem2e_tf.zoo.layers import supplied_noise
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
@@ -50,11 +51,15 @@ class MappedModel:
         ]
         self.shapes = [tuple(v.shape) for v in model.trainable_variables]
         self.lengths = [int(np.prod(shape)) for shape in self.shapes]
-        self.noise_shapes, self.changing = self._probe()
+        self.noise_shapes = self._probe()
         self._adam = tf.function(self._take_step, jit_compile=True)
 
-    def _probe(self) -> tuple[list[tuple[int, ...]], list[int]]:
-        """Find out which random numbers a step asks for, in order, and which state it changes."""
+    def _probe(self) -> list[tuple[int, ...]]:
+        """Find out which random numbers a step asks for, in order.
+
+        A layer that changes its state while it is trained is refused: an incomplete batch is filled
+        up with other rows, which would then count.
+        """
         shapes: list[tuple[int, ...]] = []
 
         def note(shape: tuple[int | None, ...]) -> Any:
@@ -70,10 +75,14 @@ class MappedModel:
                 zeros if self.takes_targets else zeros[0],
                 training=True,
             )
-        changed = [
-            i for i, old, new in zip(self.fixed, before, after, strict=True) if new is not old
-        ]
-        return shapes, changed
+        for index, old, new in zip(self.fixed, before, after, strict=True):
+            if new is not old:
+                raise InputError(
+                    f"{self.state[index].path}: expected state that stays as it is in training, "
+                    "found one that changes; normalise by row (LayerNormalisation) instead of by "
+                    "batch"
+                )
+        return shapes
 
     def _in_training_order(self) -> list[Any]:
         return [self.model.trainable_variables[i] for i in self.order]
@@ -120,21 +129,18 @@ class MappedModel:
         Returns
         -------
         tuple
-            Weights, state, and the sum of the losses and the number of rows and targets [fit].
+            Weights, and the sum of the losses and the number of rows and targets [fit].
         """
         parameters, first, second, counts = weights
         total, shares = tf.zeros_like(active), tf.zeros_like(active)
         for step in tf.range(steps):
             x, y, seen = fetch(step)
-            noise = self._noise(keys, epoch, first_step + tf.cast(step, tf.int64), x.shape[0])
-            losses, gradients, after = tf.vectorized_map(
+            noise = self.noise(keys, epoch, first_step + tf.cast(step, tf.int64), x.shape[0])
+            losses, gradients = tf.vectorized_map(
                 self._one, (parameters, state, x, y, seen, precision, noise)
             )
-            # A step without rows of its own must not move a fit, its moments or its state.
+            # A step without rows of its own must not move a fit or its moments.
             share = tf.reduce_max(seen, axis=(1, 2)) * active
-            for index in self.changing:
-                shape = (-1, *(1,) * (len(after[index].shape) - 1))
-                state[index] = tf.where(tf.reshape(share > 0, shape), after[index], state[index])
             counts += share
             parameters, first, second = self._adam(
                 parameters, first, second, gradients, counts, share, rate
@@ -142,20 +148,18 @@ class MappedModel:
             rows = tf.reduce_sum(seen, axis=(1, 2))
             total += losses * rows
             shares += rows
-        return (parameters, first, second, counts), state, total, shares
+        return (parameters, first, second, counts), total, shares
 
-    def apply(self, parameters: Any, state: list[Any], x: Any, y: Any, seen: Any, precision: Any):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        """Output [fit, row, sample, target] and loss [fit] of every fit on rows of its own."""
+    def apply(self, parameters: Any, state: list[Any], x: Any) -> Any:
+        """Output [fit, row, sample, target] of every fit on rows of its own."""
         count = len(self.model.non_trainable_variables)
 
         def one(arguments: Any) -> Any:
-            flat, state, x, y, seen, precision = arguments
-            refined, _ = self.model.stateless_call(
-                self.unpacked(flat), list(state[:count]), x, training=False
-            )
-            return refined, _loss(refined, y, seen, precision)
+            flat, state, x = arguments
+            weights = self.unpacked(flat)
+            return self.model.stateless_call(weights, list(state[:count]), x, training=False)[0]
 
-        return tf.vectorized_map(one, (parameters, state, x, y, seen, precision))
+        return tf.vectorized_map(one, (parameters, state, x))
 
     def _one(self, arguments: Any) -> Any:
         """Loss and gradient of one fit on one batch."""
@@ -165,22 +169,19 @@ class MappedModel:
         with tf.GradientTape() as tape:
             tape.watch(weights)
             with supplied_noise(lambda _: next(supply)) if noise else nullcontext():
-                refined, others, added = self.training_model.stateless_call(
+                refined, _, added = self.training_model.stateless_call(
                     [weights[i] for i in self.order],
                     [state[i] for i in self.fixed],
                     [x, y] if self.takes_targets else x,
                     training=True,
                     return_losses=True,
                 )
-            loss = _loss(refined, y, seen, precision)
+            loss = loss_of(refined, y, seen, precision)
             objective = loss + tf.add_n(added) if added else loss
         gradients = tape.gradient(objective, weights, unconnected_gradients="zero")
-        state = list(state)
-        for index, value in zip(self.fixed, others, strict=True):
-            state[index] = value
-        return loss, tf.concat([tf.reshape(g, (-1,)) for g in gradients], axis=0), state
+        return loss, tf.concat([tf.reshape(g, (-1,)) for g in gradients], axis=0)
 
-    def _noise(self, keys: Any, epoch: Any, step: Any, fits: int) -> list[Any]:
+    def noise(self, keys: Any, epoch: Any, step: Any, fits: int) -> list[Any]:
         """Uniform numbers [fit, ...] for each place that asks; each fit draws its own."""
         when = epoch * 2**20 + step
         drawn = []
@@ -231,10 +232,22 @@ def state_of(model: keras.Model) -> list[Any]:
     return state
 
 
-def _loss(refined: Any, measured: Any, seen: Any, precision: Any) -> Any:
-    """Mean squared error in units of each target's spread, over the targets that are present."""
-    squared = tf.reduce_mean((refined - measured) ** 2, axis=1) * precision
-    return tf.reduce_sum(squared * seen) / tf.maximum(tf.reduce_sum(seen), 1.0)
+def loss_of(refined: Any, measured: Any, seen: Any, precision: Any) -> Any:
+    """Mean squared error in units of each target's spread, over the targets that are present.
+
+    Parameters
+    ----------
+    refined, measured : tensor [..., row, sample, target]
+    seen : tensor [..., row, target]
+    precision : tensor [..., target]
+
+    Returns
+    -------
+    tensor [...]
+    """
+    squared = tf.reduce_mean((refined - measured) ** 2, axis=-2) * precision[..., None, :]
+    total = tf.reduce_sum(squared * seen, axis=(-2, -1))
+    return total / tf.maximum(tf.reduce_sum(seen, axis=(-2, -1)), 1.0)
 
 
 def precision_of(measured: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:

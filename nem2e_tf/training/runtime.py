@@ -20,6 +20,8 @@ def set_up_tensorflow() -> None:
     with quiet_stderr():
         import tensorflow as tf
 
+    # It would fold transposed weights back into each of the products that they were made for.
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     # Raises once TensorFlow has run something: then its threads were chosen by whoever did that.
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)

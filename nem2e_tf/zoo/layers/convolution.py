@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from nem2e_tf.zoo.layers.dense import rows_times
@@ -13,7 +14,8 @@ class DilatedConvolution(keras.layers.Layer):
     """Convolution over samples; weights as ``keras.layers.Conv1D``.
 
     The shifted copies of the sequence are laid side by side and multiplied once. Keras' own
-    convolution has no vectorised gradient, this has.
+    convolution has no vectorised gradient, this has; in training it is written by hand, as another
+    such product.
 
     Parameters
     ----------
@@ -51,11 +53,15 @@ class DilatedConvolution(keras.layers.Layer):
         )
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
-    def call(self, sequence: Any) -> Any:
+    def call(self, sequence: Any, training: bool = False) -> Any:
         """Convolve [batch, sample, feature]; beyond its ends the sequence is 0."""
         n_samples, width = sequence.shape[1:]
         reach = (self.kernel_size - 1) * self.dilation
         before = reach if self.causal else reach // 2
+        if training:
+            kernel = tf.convert_to_tensor(self.kernel.value)
+            shifts = [tap * self.dilation - before for tap in range(self.kernel_size)]
+            return _convolved(sequence, kernel, shifts) + self.bias
         padded = ops.pad(sequence, ((0, 0), (before, reach - before), (0, 0)))
         # ops.slice and not an index: the gradient of the latter is many times slower.
         shifted = [
@@ -74,3 +80,34 @@ class DilatedConvolution(keras.layers.Layer):
             "dilation": self.dilation,
             "causal": self.causal,
         }
+
+
+def _side_by_side(sequence: Any, shifts: list[int]) -> Any:
+    """Lay out what each output sees, [batch * sample, tap * feature]: samples so far later."""
+    n_samples, width = sequence.shape[1:]
+    before = -min(shifts)
+    padded = tf.pad(sequence, ((0, 0), (before, max(shifts)), (0, 0)))
+    seen = [sample + before + shift for sample in range(n_samples) for shift in shifts]
+    return tf.reshape(tf.gather(padded, seen, axis=1), (-1, len(shifts) * width))
+
+
+def _convolved(sequence: Any, kernel: Any, shifts: list[int]) -> Any:
+    """Convolve, with a gradient that is a convolution as well."""
+    taps, width, filters = kernel.shape
+    n_samples = sequence.shape[1]
+
+    @tf.custom_gradient
+    def run(sequence: Any, kernel: Any) -> Any:
+        seen = _side_by_side(sequence, shifts)
+        outputs = tf.matmul(seen, tf.reshape(kernel, (taps * width, filters)))
+
+        def gradient(d_outputs: Any) -> tuple[Any, Any]:
+            flat = tf.reshape(d_outputs, (-1, filters))
+            d_kernel = tf.reshape(tf.matmul(seen, flat, transpose_a=True), kernel.shape)
+            back = tf.reshape(tf.transpose(kernel, (0, 2, 1)), (taps * filters, width))
+            d_sequence = tf.matmul(_side_by_side(d_outputs, [-shift for shift in shifts]), back)
+            return tf.reshape(d_sequence, (-1, n_samples, width)), d_kernel
+
+        return tf.reshape(outputs, (-1, n_samples, filters)), gradient
+
+    return run(sequence, kernel)

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nem2e_tf.zoo.layers.dense import Dense
+from nem2e_tf.zoo.layers.dense import Dense, rows_times
 from nem2e_tf.zoo.layers.fused import DecoderWeights, decode
 from nem2e_tf.zoo.layers.recurrence import FORMS, LSTM, one_hot
 
@@ -100,12 +100,14 @@ class LuongDecoder(keras.layers.Layer):
             Outputs [batch, sample, target] and attention weights [batch, sample, token] (zeros
             without attention).
         """
+        if training and feed is not None and self.form == "unrolled":
+            return self._trained(memory, hidden, cell, previous, feed)
+        if training and previous is None and self.form == "unrolled":
+            return self._trained(memory, hidden, cell)
         keys = ops.transpose(self.score(memory), (0, 2, 1)) if self.attention else memory
         if previous is not None and feed is None:
             hiddens, _, _ = self.recurrence(previous, hidden, cell, training=training)
             return self._emit(hiddens, memory, keys)
-        if training and self.form == "unrolled":
-            return self._trained(memory, keys, hidden, cell, previous, feed)
         if self.form == "loop" and previous is None:
             return self._loop(memory, keys, hidden, cell)
         return self._unrolled(memory, keys, hidden, cell, previous, feed)
@@ -149,25 +151,32 @@ class LuongDecoder(keras.layers.Layer):
         return ops.concatenate(outputs, axis=1), ops.concatenate(weights, axis=1)
 
     def _trained(
-        self, memory: Any, keys: Any, hidden: Any, cell: Any, previous: Any, feed: Any
+        self, memory: Any, hidden: Any, cell: Any, previous: Any = None, feed: Any = None
     ) -> tuple[Any, Any]:
         """Decode in the form that has the fastest gradient."""
-        recurrence = self.recurrence
+        recurrence, head = self.recurrence, self.head
+        combine = scored = looked = None
+        if self.attention:
+            by_context, combine = tf.split(
+                tf.convert_to_tensor(self.combine.kernel.value), [memory.shape[-1], self.units]
+            )
+            scored = self.score(memory)
+            looked = rows_times(memory, by_context) + self.combine.bias
         weights = DecoderWeights(
-            kernel=ops.concatenate([recurrence.kernel, recurrence.recurrent_kernel], axis=0),
+            kernel=tf.convert_to_tensor(recurrence.kernel.value),
+            recurrent_kernel=tf.convert_to_tensor(recurrence.recurrent_kernel.value),
             bias=tf.convert_to_tensor(recurrence.bias.value),
-            head=tf.convert_to_tensor(self.head.kernel.value),
-            head_bias=tf.convert_to_tensor(self.head.bias.value),
-            combine=tf.convert_to_tensor(self.combine.kernel.value) if self.attention else None,
-            combine_bias=tf.convert_to_tensor(self.combine.bias.value) if self.attention else None,
+            head=tf.convert_to_tensor(head.kernel.value),
+            head_bias=tf.convert_to_tensor(head.bias.value),
+            combine=combine,
         )
         outputs = decode(
             weights,
             hidden,
             cell,
             n_samples=self.n_samples,
-            memory=memory if self.attention else None,
-            keys=keys if self.attention else None,
+            scored=scored,
+            looked=looked,
             previous=previous,
             feed=feed,
         )

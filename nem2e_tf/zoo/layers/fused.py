@@ -2,7 +2,9 @@
 
 Automatic differentiation of an unrolled recurrence adds up one weight gradient a sample. Here the
 samples' shares are laid side by side and multiplied once, as the weights' gradient is a sum over
-samples and rows alike. The result is that of the plain form, which `tests/test_fused.py` holds.
+samples and rows alike; biases are a row of ones in that product; and what every sample is
+multiplied with on the way back is transposed once. The result is that of the plain form, which
+`tests/test_fused.py` holds.
 """
 
 from typing import Any, NamedTuple
@@ -16,22 +18,22 @@ _tanh_gradient = tf.raw_ops.TanhGrad
 class _Step(NamedTuple):
     """What the way back needs of one LSTM step."""
 
+    inputs: Any
     entry: Any
     forget: Any
     candidate: Any
     exit_: Any
     tanh_cell: Any
     cell_before: Any
-    hidden_before: Any
 
 
-def _forward(gates: Any, hidden: Any, cell: Any) -> tuple[Any, Any, _Step]:
-    entry, forget, candidate, exit_ = tf.split(gates, 4, axis=-1)
+def _forward(inputs: Any, kernel: Any, cell: Any) -> tuple[Any, Any, _Step]:
+    entry, forget, candidate, exit_ = tf.split(tf.matmul(inputs, kernel), 4, axis=-1)
     entry, forget, exit_ = tf.sigmoid(entry), tf.sigmoid(forget), tf.sigmoid(exit_)
     candidate = tf.tanh(candidate)
     after = forget * cell + entry * candidate
     tanh_cell = tf.tanh(after)
-    kept = _Step(entry, forget, candidate, exit_, tanh_cell, cell, hidden)
+    kept = _Step(inputs, entry, forget, candidate, exit_, tanh_cell, cell)
     return exit_ * tanh_cell, after, kept
 
 
@@ -55,39 +57,65 @@ def _weight_gradient(inputs: list[Any], d_outputs: list[Any]) -> Any:
     return tf.matmul(tf.concat(inputs, 0), tf.concat(d_outputs, 0), transpose_a=True)
 
 
+def _transposed(matrix: Any) -> Any:
+    return tf.linalg.matrix_transpose(matrix)
+
+
+def _times(vector: Any, matrices: Any) -> Any:
+    """Multiply each row's vector [batch, n] by a matrix of its own [batch, n, m]."""
+    return tf.squeeze(tf.matmul(tf.expand_dims(vector, 1), matrices), 1)
+
+
 @tf.custom_gradient
-def lstm_sequence(projected: Any, hidden: Any, cell: Any, recurrent_kernel: Any) -> Any:
-    """Run an LSTM over [batch, sample, 4 * units] of projected inputs.
+def lstm_sequence(
+    sequence: Any, hidden: Any, cell: Any, kernel: Any, recurrent_kernel: Any, bias: Any
+) -> Any:
+    """Run an LSTM over [batch, sample, feature].
 
     Parameters
     ----------
-    projected : tensor [batch, sample, 4 * units]
-        Inputs times kernel plus bias; gates in the order input, forget, cell, output.
+    sequence : tensor [batch, sample, feature]
     hidden, cell : tensor [batch, units]
         Initial states.
-    recurrent_kernel : tensor [units, 4 * units]
+    kernel, recurrent_kernel, bias : tensor
+        [feature, 4 * units], [units, 4 * units] and [4 * units]; gates in the order input, forget,
+        cell, output.
 
     Returns
     -------
     tuple
         Hidden states [batch, sample, units], final hidden and cell state.
     """
-    n_samples = projected.shape[1]
+    n_samples, width = sequence.shape[1:]
+    units = recurrent_kernel.shape[0]
+    joined = tf.concat([recurrent_kernel, kernel, bias[None]], axis=0)
+    with_ones = tf.concat([sequence, tf.ones_like(sequence[:, :, :1])], axis=-1)
     hiddens, steps = [], []
-    for sample in tf.unstack(projected, num=n_samples, axis=1):
-        gates = sample + tf.matmul(hidden, recurrent_kernel)
-        hidden, cell, step = _forward(gates, hidden, cell)
+    for sample in tf.unstack(with_ones, num=n_samples, axis=1):
+        hidden, cell, step = _forward(tf.concat([hidden, sample], axis=-1), joined, cell)
         hiddens.append(hidden)
         steps.append(step)
 
     def gradient(d_hiddens: Any, d_hidden: Any, d_cell: Any) -> Any:
         d_gates: list[Any] = [None] * n_samples
         d_each = tf.unstack(d_hiddens, num=n_samples, axis=1)
+        back = _transposed(recurrent_kernel)
         for sample in reversed(range(n_samples)):
             d_gates[sample], d_cell = _backward(steps[sample], d_hidden + d_each[sample], d_cell)
-            d_hidden = tf.matmul(d_gates[sample], recurrent_kernel, transpose_b=True)
-        before = [step.hidden_before for step in steps]
-        return tf.stack(d_gates, axis=1), d_hidden, d_cell, _weight_gradient(before, d_gates)
+            d_hidden = tf.matmul(d_gates[sample], back)
+        d_sequence = tf.reshape(
+            tf.matmul(tf.concat(d_gates, 0), kernel, transpose_b=True), (n_samples, -1, width)
+        )
+        d_joined = _weight_gradient([step.inputs for step in steps], d_gates)
+        d_recurrent, d_kernel, d_bias = tf.split(d_joined, [units, width, 1], axis=0)
+        return (
+            tf.transpose(d_sequence, (1, 0, 2)),
+            d_hidden,
+            d_cell,
+            d_kernel,
+            d_recurrent,
+            d_bias[0],
+        )
 
     return (tf.stack(hiddens, axis=1), hidden, cell), gradient
 
@@ -97,20 +125,19 @@ class DecoderWeights(NamedTuple):
 
     Attributes
     ----------
-    kernel : tensor [target + units, 4 * units]
-        Input kernel above recurrent kernel.
-    bias : tensor [4 * units]
-    combine, combine_bias : tensor [2 * units, units] and [units], or None without attention
-        Context above hidden state.
+    kernel, recurrent_kernel, bias : tensor
+        Of the LSTM that reads the targets, as in `lstm_sequence`.
     head, head_bias : tensor [units, target] and [target]
+    combine : tensor [units, units], optional
+        The hidden state's part of the attention's combination.
     """
 
     kernel: Any
+    recurrent_kernel: Any
     bias: Any
     head: Any
     head_bias: Any
     combine: Any = None
-    combine_bias: Any = None
 
 
 def decode(
@@ -119,8 +146,8 @@ def decode(
     cell: Any,
     *,
     n_samples: int,
-    memory: Any = None,
-    keys: Any = None,
+    scored: Any = None,
+    looked: Any = None,
     previous: Any = None,
     feed: Any = None,
 ) -> Any:
@@ -131,10 +158,11 @@ def decode(
     weights : DecoderWeights
     hidden, cell : tensor [batch, units]
     n_samples : int
-    memory : tensor [batch, token, units], optional
-        Attend over it.
-    keys : tensor [batch, units, token], optional
-        The memory's scores: what the hidden state is multiplied with.
+    scored : tensor [batch, token, units], optional
+        The memory times the score's matrix: attend by its product with the hidden state.
+    looked : tensor [batch, token, units], optional
+        The memory times the context's part of the combination, plus its bias: since the attention
+        weights add up to 1, their mean of it is that part of the combination.
     previous, feed : tensor [batch, sample, target] and [batch, sample, 1], optional
         Read `previous` where `feed` is 1. No gradient flows to them.
 
@@ -142,89 +170,104 @@ def decode(
     -------
     tensor [batch, sample, target]
     """
-    n_targets = weights.head.shape[-1]
-    told = None if feed is None else tf.split(feed, n_samples, axis=1)
-    given = None if previous is None else tf.split(previous, n_samples, axis=1)
-    told = None if told is None else [tf.squeeze(part, 1) for part in told]
-    given = None if given is None else [tf.squeeze(part, 1) for part in given]
-    attentive = memory is not None
-    d_own_share = None if told is None else [1 - part for part in told]
+    units, n_targets = weights.head.shape
+    attentive = scored is not None
+    told, given = _told_and_given(previous, feed, n_samples)
 
     @tf.custom_gradient
-    def run(hidden: Any, cell: Any, kernel: Any, bias: Any, head: Any, head_bias: Any, *rest: Any):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        memory, keys, combine, combine_bias = rest if attentive else (None,) * 4
-        output = tf.zeros((tf.shape(hidden)[0], n_targets), hidden.dtype)
-        inputs, steps, hiddens, outputs = [], [], [], []
-        attentions, joined, combined = [], [], []
+    def run(
+        hidden: Any,
+        cell: Any,
+        kernel: Any,
+        recurrent_kernel: Any,
+        bias: Any,
+        head: Any,
+        head_bias: Any,
+        *rest: Any,
+    ) -> Any:
+        combine, scored, looked = rest if attentive else (None,) * 3
+        joined = tf.concat([recurrent_kernel, kernel, bias[None]], axis=0)
+        # A column of ones goes round with the output: what the bias is multiplied with.
+        out_kernel = tf.pad(head, ((0, 0), (0, 1)))
+        out_bias = tf.concat([head_bias, tf.ones_like(head_bias[:1])], axis=0)
+        output = tf.zeros_like(hidden[:, : n_targets + 1]) + tf.one_hot(n_targets, n_targets + 1)
+        keys = _transposed(scored) if attentive else None
+        steps, hiddens, attentions, emitted, outputs = [], [], [], [], []
         for sample in range(n_samples):
-            if told is not None and given is not None and d_own_share is not None:
-                output = told[sample] * given[sample] + d_own_share[sample] * output
-            inputs.append(tf.concat([output, hidden], axis=-1))
-            gates = tf.matmul(inputs[-1], kernel) + bias
-            hidden, cell, step = _forward(gates, hidden, cell)
+            if told:
+                output = told[sample] * given[sample] + (1 - told[sample]) * output
+            hidden, cell, step = _forward(tf.concat([hidden, output], axis=-1), joined, cell)
             steps.append(step)
             hiddens.append(hidden)
             seen = hidden
             if attentive:
-                scores = tf.squeeze(tf.matmul(tf.expand_dims(hidden, 1), keys), 1)
-                attentions.append(tf.nn.softmax(scores))
-                context = tf.squeeze(tf.matmul(tf.expand_dims(attentions[-1], 1), memory), 1)
-                joined.append(tf.concat([context, hidden], axis=-1))
-                seen = tf.tanh(tf.matmul(joined[-1], combine) + combine_bias)
-                combined.append(seen)
-            output = tf.matmul(seen, head) + head_bias
+                attentions.append(tf.nn.softmax(_times(hidden, keys)))
+                seen = tf.tanh(tf.matmul(hidden, combine) + _times(attentions[-1], looked))
+            emitted.append(seen)
+            output = tf.matmul(seen, out_kernel) + out_bias
             outputs.append(output)
 
         def gradient(d_result: Any) -> Any:
             d_outputs = tf.unstack(d_result, num=n_samples, axis=1)
             d_gates: list[Any] = [None] * n_samples
             d_scores: list[Any] = [None] * n_samples
-            d_contexts: list[Any] = [None] * n_samples
-            d_combined: list[Any] = [None] * n_samples
-            d_hidden, d_cell = tf.zeros_like(hidden), tf.zeros_like(cell)
-            d_next = None
+            d_seens: list[Any] = [None] * n_samples
+            head_back = _transposed(head)
+            back, output_back = _transposed(recurrent_kernel), _transposed(kernel)
+            if attentive:
+                combine_back, looked_back = _transposed(combine), _transposed(looked)
+            d_hidden, d_cell, d_next = tf.zeros_like(hidden), tf.zeros_like(cell), None
             for sample in reversed(range(n_samples)):
                 if d_next is not None:
                     d_outputs[sample] += d_next
-                d_seen = tf.matmul(d_outputs[sample], head, transpose_b=True)
+                d_seen = tf.matmul(d_outputs[sample], head_back)
                 if attentive:
-                    d_combined[sample] = _tanh_gradient(y=combined[sample], dy=d_seen)
-                    d_joined = tf.matmul(d_combined[sample], combine, transpose_b=True)
-                    d_context, d_seen = tf.split(d_joined, 2, axis=-1)
-                    d_contexts[sample] = d_context
-                    d_attention = tf.squeeze(
-                        tf.matmul(tf.expand_dims(d_context, 1), memory, transpose_b=True), 1
-                    )
-                    attention = attentions[sample]
-                    inner = tf.reduce_sum(attention * d_attention, axis=-1, keepdims=True)
-                    d_scores[sample] = attention * (d_attention - inner)
-                    d_seen += tf.squeeze(
-                        tf.matmul(tf.expand_dims(d_scores[sample], 1), keys, transpose_b=True), 1
-                    )
+                    d_seens[sample] = _tanh_gradient(y=emitted[sample], dy=d_seen)
+                    d_attention = _times(d_seens[sample], looked_back)
+                    inner = tf.reduce_sum(attentions[sample] * d_attention, -1, keepdims=True)
+                    d_scores[sample] = attentions[sample] * (d_attention - inner)
+                    d_hidden += _times(d_scores[sample], scored)
+                    d_seen = tf.matmul(d_seens[sample], combine_back)
                 d_gates[sample], d_cell = _backward(steps[sample], d_hidden + d_seen, d_cell)
-                d_input = tf.matmul(d_gates[sample], kernel, transpose_b=True)
-                d_next, d_hidden = tf.split(d_input, [n_targets, kernel.shape[0] - n_targets], -1)
-                if d_own_share is not None:
-                    d_next *= d_own_share[sample]
-            seen = combined if attentive else hiddens
+                d_hidden = tf.matmul(d_gates[sample], back)
+                d_next = tf.matmul(d_gates[sample], output_back)
+                if told:
+                    d_next *= 1 - told[sample]
+            d_joined = _weight_gradient([step.inputs for step in steps], d_gates)
+            d_recurrent, d_kernel, d_bias = tf.split(d_joined, [units, n_targets, 1], axis=0)
             gradients = [
                 d_hidden,
                 d_cell,
-                _weight_gradient(inputs, d_gates),
-                tf.add_n([tf.reduce_sum(part, 0) for part in d_gates]),
-                _weight_gradient(seen, d_outputs),
-                tf.add_n([tf.reduce_sum(part, 0) for part in d_outputs]),
+                d_kernel,
+                d_recurrent,
+                d_bias[0],
+                _weight_gradient(emitted, d_outputs),
+                tf.reduce_sum(tf.add_n(d_outputs), 0),
             ]
             if attentive:
+                all_hidden, all_d_seen = tf.stack(hiddens, 1), tf.stack(d_seens, 1)
+                rows = (-1, units)
                 gradients += [
-                    tf.matmul(tf.stack(attentions, 1), tf.stack(d_contexts, 1), transpose_a=True),
-                    tf.matmul(tf.stack(hiddens, 1), tf.stack(d_scores, 1), transpose_a=True),
-                    _weight_gradient(joined, d_combined),
-                    tf.add_n([tf.reduce_sum(part, 0) for part in d_combined]),
+                    tf.matmul(
+                        tf.reshape(all_hidden, rows), tf.reshape(all_d_seen, rows), transpose_a=True
+                    ),
+                    tf.matmul(tf.stack(d_scores, 1), all_hidden, transpose_a=True),
+                    tf.matmul(tf.stack(attentions, 1), all_d_seen, transpose_a=True),
                 ]
             return gradients
 
-        return tf.stack(outputs, axis=1), gradient
+        return tf.stack(outputs, axis=1)[:, :, :n_targets], gradient
 
-    rest = (memory, keys, weights.combine, weights.combine_bias) if attentive else ()
-    return run(hidden, cell, weights.kernel, weights.bias, weights.head, weights.head_bias, *rest)
+    rest = (weights.combine, scored, looked) if attentive else ()
+    return run(hidden, cell, *weights[:5], *rest)
+
+
+def _told_and_given(previous: Any, feed: Any, n_samples: int) -> tuple[list[Any], list[Any]]:
+    """Cut what may be read instead of the own output into samples; with a column of ones."""
+    if previous is None:
+        return [], []
+    given = tf.concat([previous, tf.ones_like(previous[:, :, :1])], axis=-1)
+    return (
+        tf.unstack(feed, num=n_samples, axis=1),
+        tf.unstack(given, num=n_samples, axis=1),
+    )

@@ -14,7 +14,7 @@ class PositionEncoding(keras.layers.Layer):
     def call(self, features: Any) -> Any:
         """Add the encoding to [batch, sample, feature]."""
         _, n_samples, width = features.shape
-        return features + ops.convert_to_tensor(position_encoding(n_samples, width))
+        return features + ops.cast(position_encoding(n_samples, width), features.dtype)
 
 
 def position_encoding(n_samples: int, width: int) -> "np.ndarray[Any, Any]":

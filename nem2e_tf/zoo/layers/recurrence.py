@@ -85,14 +85,14 @@ class Recurrence(keras.layers.Layer):
         tuple
             Outputs [batch, sample, units] and the final states.
         """
-        projected = self.project(sequence)
         if not states:
-            zero = ops.zeros((ops.shape(projected)[0], self.units), projected.dtype)
+            zero = ops.zeros((ops.shape(sequence)[0], self.units), sequence.dtype)
             states = (zero,) * self.n_states
-        run = self._loop
-        if self.form == "unrolled":
-            run = self._trained if training else self._unrolled
-        outputs, states = run(projected, tuple(states))
+        if training and self.form == "unrolled":
+            outputs, states = self._trained(sequence, tuple(states))
+        else:
+            run = self._unrolled if self.form == "unrolled" else self._loop
+            outputs, states = run(self.project(sequence), tuple(states))
         return (outputs, *states)
 
     def _unrolled(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -105,9 +105,9 @@ class Recurrence(keras.layers.Layer):
             outputs[sample] = states[0]
         return ops.stack(outputs, axis=1), states
 
-    def _trained(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def _trained(self, sequence: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         """Run in the form that has the fastest gradient."""
-        return self._unrolled(projected, states)
+        return self._unrolled(self.project(sequence), states)
 
     def _loop(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         n_samples = projected.shape[1]
@@ -189,11 +189,12 @@ class LSTM(Recurrence):
         cell = ops.sigmoid(forget) * cell + ops.sigmoid(entry) * ops.tanh(candidate)
         return ops.sigmoid(exit_) * ops.tanh(cell), cell
 
-    def _trained(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    def _trained(self, sequence: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
         if self.backwards:
-            projected = ops.flip(projected, axis=1)
-        kernel = tf.convert_to_tensor(self.recurrent_kernel.value)
-        outputs, *final = lstm_sequence(projected, *states, kernel)
+            sequence = ops.flip(sequence, axis=1)
+        weights = (self.kernel, self.recurrent_kernel, self.bias)
+        tensors = (tf.convert_to_tensor(one.value) for one in weights)
+        outputs, *final = lstm_sequence(sequence, *states, *tensors)
         return (ops.flip(outputs, axis=1) if self.backwards else outputs), tuple(final)
 
 
