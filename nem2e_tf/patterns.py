@@ -3,39 +3,15 @@
 One-Quarter, One-Entire and All-Entire are those of the paper (Teramae et al. 2025, section 2.3).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.cohort import POINTS, Cohort
+from nem2e_tf.cohort import Cohort
 from nem2e_tf.composition import QUARTERS, SAMPLES, Composition, joined, model_input, resample
-
-
-def thin(cycles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Thin cycles of 101 points to the 20 samples that models see and scores are taken on.
-
-    Linear interpolation at ``linspace(0, 100, 20)``, the paper's thinning.
-
-    Parameters
-    ----------
-    cycles : float array [cycle, 101, column]
-
-    Returns
-    -------
-    float32 array [cycle, 20, column]
-        A point that is NaN makes its neighbouring samples NaN.
-
-    Examples
-    --------
-    >>> thin(np.linspace(0, 1, 101)[None, :, None])[0, [0, 19], 0].tolist()
-    [0.0, 1.0]
-    """
-    values = np.asarray(cycles, dtype=np.float64)
-    if values.shape[1] != POINTS:
-        raise ValueError(f"Expected {POINTS} points a cycle. Received: {values.shape[1]}")
-    return resample(values, SAMPLES).astype(np.float32)
+from nem2e_tf.thinning import Store, Thinned, blocks, in_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,50 +98,93 @@ def composition_of(
     )
 
 
-def build(cohort: Cohort, composition: Composition) -> Problem:
+def build(thinned: Thinned, composition: Composition, *, store: Store = in_memory) -> Problem:
     """Make the rows that models are fitted on.
 
     Parameters
     ----------
-    cohort : Cohort
+    thinned : Thinned
+        The cohort's cycles.
     composition : Composition
         From `composition_of`.
+    store : Store
+        Keeps what is a copy of the thinned cycles.
 
     Returns
     -------
     Problem
     """
-    simulated = thin(cohort.simulated)
-    measured = thin(cohort.measured)
     whole = composition.pattern == "all-entire"
     places = {name: i for i, name in enumerate(composition.channels)}
-    parts = composition.models[:1] if whole else composition.models
-    inputs = [
-        model_input(simulated, composition, muscle=composition.muscles_of(model)[0])
-        for model in parts
+    muscles = [
+        [composition.muscles.index(name) for name in composition.muscles_of(model)]
+        for model in composition.models
     ]
-    targets, present, counterparts = [], [], []
-    for model in composition.models:
-        columns = [composition.muscles.index(name) for name in composition.muscles_of(model)]
-        wanted = measured[:, :, columns]
-        seen = np.asarray(np.isfinite(wanted).all(axis=1))
-        wanted = np.where(seen[:, None, :], wanted, np.float32(0))
-        if composition.pattern == "one-quarter":
-            wanted = wanted.reshape(-1, SAMPLES // QUARTERS, len(columns))
-            wanted = resample(wanted, composition.model_samples).astype(np.float32)
-            seen = np.repeat(seen, QUARTERS, axis=0)
-        targets.append(wanted)
-        present.append(seen)
-        counterparts.append(
+    seen = np.concatenate(
+        [
+            np.isfinite(thinned.measured[rows]).all(axis=1)
+            for rows in blocks(len(thinned.measured), SAMPLES * len(composition.muscles))
+        ]
+        or [np.zeros((0, len(composition.muscles)), bool)]
+    )
+    present = np.concatenate([seen[:, columns] for columns in muscles])
+    if composition.pattern == "one-quarter":
+        present = np.repeat(present, QUARTERS, axis=0)
+    return Problem(
+        composition=composition,
+        inputs=thinned.simulated if whole else _single_inputs(thinned, composition, store),
+        targets=_targets(thinned, composition, muscles, seen, store),
+        present=present,
+        counterparts=tuple(
             tuple(tuple(places[name] for name in composition.counterparts[i]) for i in columns)
             if whole
             else ((0,),)
-        )
-    return Problem(
-        composition=composition,
-        inputs=np.concatenate(inputs),
-        targets=np.concatenate(targets),
-        present=np.concatenate(present),
-        counterparts=tuple(counterparts),
-        n_cycles=len(cohort.cycles),
+            for columns in muscles
+        ),
+        n_cycles=len(thinned.measured),
     )
+
+
+def _single_inputs(thinned: Thinned, composition: Composition, store: Store) -> NDArray[np.float32]:
+    """Inputs of the One-* patterns: one channel, the rows of one model after the other."""
+    simulated = thinned.simulated
+
+    def parts() -> Iterator[NDArray[np.float32]]:
+        for muscle in composition.muscles:
+            for rows in blocks(len(simulated), SAMPLES * simulated.shape[2]):
+                yield model_input(simulated[rows], composition, muscle=muscle)
+
+    count = len(composition.muscles) * len(simulated) * SAMPLES // _row_samples(composition)
+    shape = (count, composition.model_samples, 1)
+    return store(f"inputs-{composition.pattern}", shape, np.float32, parts)
+
+
+def _targets(
+    thinned: Thinned,
+    composition: Composition,
+    muscles: Sequence[Sequence[int]],
+    seen: NDArray[np.bool_],
+    store: Store,
+) -> NDArray[np.float32]:
+    """Measured activity, the rows of one model after the other; 0 where it was not measured."""
+    measured, row_samples = thinned.measured, _row_samples(composition)
+
+    def parts() -> Iterator[NDArray[np.float32]]:
+        for columns in muscles:
+            for rows in blocks(len(measured), SAMPLES * measured.shape[2]):
+                wanted = measured[rows][:, :, columns]
+                wanted = np.where(seen[rows][:, None, columns], wanted, np.float32(0))
+                wanted = wanted.reshape(-1, row_samples, len(columns))
+                if composition.pattern == "one-quarter":
+                    wanted = resample(wanted, composition.model_samples)
+                yield wanted.astype(np.float32)
+
+    count = len(muscles) * len(measured) * SAMPLES // row_samples
+    shape = (count, composition.model_samples, len(muscles[0]))
+    name = "quarters" if composition.pattern == "one-quarter" else composition.targets
+    return store(f"targets-{name}", shape, np.float32, parts)
+
+
+def _row_samples(composition: Composition) -> int:
+    """Samples of a cycle that one row stands for."""
+    return SAMPLES // QUARTERS if composition.pattern == "one-quarter" else SAMPLES

@@ -1,9 +1,11 @@
 """Keep a C++ library's greetings off the terminal."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 STDERR = 2
 
@@ -25,16 +27,31 @@ def quiet_stderr() -> Iterator[None]:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, STDERR)
     os.close(nowhere)
-    aside = os.fdopen(saved, "w", closefd=False)
+    aside = _Passing(os.fdopen(saved, "w", closefd=False))
     if _is_stderr(stream):
         sys.stderr = aside
     try:
         yield
     finally:
         aside.flush()
+        # A logger that was made meanwhile may hold on to it.
+        aside.stream = stream
         sys.stderr = stream
         os.dup2(saved, STDERR)
         os.close(saved)
+
+
+class _Passing(io.TextIOBase):
+    """Passes what is written on to a stream that may be changed."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        return self.stream.write(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 def _is_stderr(stream: object) -> bool:

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from tiny_cohort import tiny_cohort
@@ -17,7 +18,8 @@ from tiny_cohort import tiny_cohort
 from nem2e_tf.cli.main import main
 from nem2e_tf.cohort import load_cohort
 from nem2e_tf.errors import InputError
-from nem2e_tf.training import cluster, cluster_worker
+from nem2e_tf.thinning import thin
+from nem2e_tf.training import cluster, cluster_worker, row_files
 from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.own_random import own_random
 from nem2e_tf.training.plan import Settings, make_plan
@@ -245,6 +247,7 @@ class TestParcel:
             "digest": cohort.digest,
             "settings": settings,
             "plan": make_plan(cohort, settings),
+            "rows_path": str(path / "no rows"),
             "versions": versions(),
             "files": {},
         }
@@ -255,6 +258,18 @@ class TestParcel:
         assert workshop.cohort.digest == load_cohort(path).digest
         assert not list(tmp_path.glob("cohort-*"))
         assert cluster_worker.workshop_for(self.parcel(path), tmp_path) is workshop
+
+    def test_rows_of_a_large_cohort_are_the_clients_or_its_own(self, path, tmp_path, monkeypatch):
+        monkeypatch.setattr(row_files, "LARGEST_IN_MEMORY", 0)
+        monkeypatch.setattr(cluster_worker, "_LAST_WORKSHOP", {})
+        parcel = self.parcel(path)
+        own = cluster_worker.workshop_for(parcel, tmp_path)
+        np.testing.assert_array_equal(own.thinned.measured, thin(own.cohort.measured))
+        assert own.store.folder == tmp_path / f"rows-{parcel.digest[:16]}"
+        assert not Path(parcel.rows_path).exists()
+        monkeypatch.setattr(cluster_worker, "_LAST_WORKSHOP", {})
+        parcel = self.parcel(path, rows_path=str(own.store.folder))
+        assert cluster_worker.workshop_for(parcel, tmp_path / "x").store.folder == own.store.folder
 
     def test_puts_down_what_was_sent_where_the_path_holds_another(self, path, tmp_path):
         other = tiny_cohort(seed=5).save(tmp_path / "other")
@@ -283,12 +298,12 @@ class TestParcel:
 
 
 def test_memory_log(tmp_path, monkeypatch):
-    """One line a chunk: number, process, resident memory now and at most."""
+    """One line a chunk: number, process, resident memory now and at most, anonymous now."""
     cohort = tiny_cohort().save(tmp_path / "cohort")
     monkeypatch.setenv("NEM2E_MEMORY_LOG", str(tmp_path / "log"))
     cross_validate(cohort, tmp_path / "run", Settings(models=("opensim", "affine")))
     lines = [line.split(",") for line in (tmp_path / "log").read_text().splitlines()]
     assert sorted(int(line[0]) for line in lines) == [0, 1]
-    for _, process, now, most in lines:
+    for _, process, now, most, anonymous in lines:
         assert int(process) != os.getpid()
-        assert 10_000 < int(now) <= int(most)
+        assert 10_000 < int(anonymous) < int(now) <= int(most)

@@ -17,7 +17,7 @@ from tiny_cohort import changed, tiny_cohort
 from nem2e_tf import zoo
 from nem2e_tf.cli.main import main
 from nem2e_tf.errors import InputError
-from nem2e_tf.patterns import thin
+from nem2e_tf.thinning import thin
 from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.plan import Plan, Settings, make_plan
 from nem2e_tf.training.recipe import recipe
@@ -30,7 +30,7 @@ COLUMNS = (
 PROGRAM = (sys.executable, "-c", "from nem2e_tf.cli.main import main; main()")
 MODELS = ("--model", "opensim", "--model", "mean-pattern", "--model", "rnn")
 PATTERNS = tuple(word for name in zoo.PATTERNS for word in ("--pattern", name))
-SMALL = ("--units", "4", "--epochs", "5", "--batch-size", "4")
+SMALL = ("--units", "4", "--epochs", "40", "--batch-size", "4")
 
 
 def command(cohort, run, *more):
@@ -315,7 +315,7 @@ def test_blocks_of_one_subject_joint_and_residual(tmp_path):
         "affine": ["direct"],
         "rnn": ["residual"],
     }
-    assert by_model["epochs"].unique().map(list).to_dict() == {"affine": [0], "rnn": [5]}
+    assert by_model["epochs"].unique().map(list).to_dict() == {"affine": [0], "rnn": [40]}
 
 
 def test_what_a_model_refuses_when_it_is_made_leaves_nothing_behind(folder):

@@ -1,12 +1,15 @@
-"""Cohorts written subject by subject."""
+"""Cohorts written a part at a time."""
 
+import json
+
+import numpy as np
 import pytest
 
 from nem2e_tf.cli.main import main
 from nem2e_tf.cohort import load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.importers.distortion import Distortion
-from nem2e_tf.importers.large import write_synthetic
+from nem2e_tf.importers.large import write_repeated, write_synthetic
 from nem2e_tf.importers.synthetic import DIGESTS, make
 
 
@@ -45,3 +48,17 @@ def test_command_line(tmp_path, capsys):
     with pytest.raises(InputError, match="n_subjects: expected 1 or more, found 0"):
         write_synthetic(tmp_path / "other", "walk", n_subjects=0)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_repeated_cohort_has_other_subjects_and_the_same_cycles(tmp_path):
+    small = make("walk", n_subjects=2, n_cycles=2).cohort
+    cohort = load_cohort(write_repeated(tmp_path / "cohort", small, times=3))
+    assert cohort.cycles["subject"].nunique() == 2 * 3
+    assert cohort.cycles["trial"].nunique() == small.cycles["trial"].nunique() * 3
+    assert cohort.cycles["subject"].iloc[len(small.cycles)] == "S01-2"
+    for name in ("simulated", "measured"):
+        np.testing.assert_array_equal(
+            getattr(cohort, name), np.tile(getattr(small, name), (3, 1, 1))
+        )
+    recorded = json.loads((tmp_path / "cohort" / "cohort.json").read_text())
+    assert (recorded["digest"], recorded["cycles"]) == (cohort.digest, 3 * len(small.cycles))

@@ -5,7 +5,8 @@ import pytest
 from tiny_cohort import changed, tiny_cohort
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.patterns import SAMPLES, build, composition_of, thin
+from nem2e_tf.patterns import SAMPLES, build, composition_of
+from nem2e_tf.thinning import Thinned, thin
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,8 @@ def cohort():
 
 
 def problem(cohort, pattern, targets="each", **options):
-    return build(cohort, composition_of(cohort, pattern=pattern, targets=targets, **options))
+    composition = composition_of(cohort, pattern=pattern, targets=targets, **options)
+    return build(Thinned.of(cohort), composition)
 
 
 class TestThin:
@@ -38,6 +40,12 @@ class TestThin:
         assert missing.tolist() == []
         curve[0, 48] = np.nan
         assert np.flatnonzero(np.isnan(thin(curve)[0, :, 0])).tolist() == [9]
+
+    def test_blocks_make_no_difference(self, cohort, monkeypatch):
+        expected = thin(cohort.simulated)
+        for size in (1, 3 * 101 * 4 * 8):
+            monkeypatch.setattr("nem2e_tf.thinning.BLOCK", size)
+            np.testing.assert_array_equal(thin(cohort.simulated), expected)
 
     def test_refuses_other_lengths(self):
         with pytest.raises(ValueError, match="101 points"):

@@ -13,7 +13,7 @@ from nem2e_tf.evaluation.attention import lag_removed, mean_offset
 from nem2e_tf.evaluation.metrics import lag_percent, rmse
 from nem2e_tf.importers.distortion import Distortion
 from nem2e_tf.importers.synthetic import make
-from nem2e_tf.patterns import thin
+from nem2e_tf.thinning import thin
 from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.plan import Settings, make_plan
 from nem2e_tf.training.recipe import recipe

@@ -16,10 +16,10 @@ from nem2e_tf.cli.refine import command
 from nem2e_tf.cycle_bounds import cycles_of_plate, read_events
 from nem2e_tf.errors import InputError
 from nem2e_tf.export.writing import export_refiner
-from nem2e_tf.patterns import thin
 from nem2e_tf.refiner import save_refiner
 from nem2e_tf.refining import _samples, channel_columns, refine_recording
 from nem2e_tf.storage import Storage, read_storage, write_storage
+from nem2e_tf.thinning import thin
 
 LABELS = ("soleus_l", "glmed1_l", "glmed2_l", "soleus_r", "lumbar_ext")
 

@@ -135,6 +135,27 @@ def test_mean_pattern_per_condition_says_where_all_conditions_stand_in():
     np.testing.assert_array_equal(pooled, [[False, True], [False, False], [True, True]])
 
 
+def test_many_cycles_are_scored_some_at_a_time(monkeypatch):
+    random = np.random.default_rng(0)
+    measured, simulated, refined = random.uniform(0, 1, (3, 10, 20, 2))
+    measured[4, 3, 1] = np.nan
+    rows = np.array([9, 0, 4, 5, 7, 2, 1])
+    given = {
+        "simulated": simulated,
+        "refined": refined,
+        "conditions": ["a", "b"] * 5,
+        "durations": random.uniform(1, 2, 10),
+    }
+    expected = score(measured, mean_pattern=mean_pattern(measured), **given)
+    pattern = mean_pattern(measured[rows])
+    for size in (1, 3, 10):
+        monkeypatch.setattr("nem2e_tf.evaluation.scoring.CYCLES_AT_A_TIME", size)
+        found = score(measured, mean_pattern=mean_pattern(measured), **given)
+        for one, other in zip(found, expected, strict=True):
+            assert one == pytest.approx(other, rel=1e-12)
+        np.testing.assert_allclose(mean_pattern(measured, rows=rows), pattern, rtol=1e-12)
+
+
 def test_wrong_shapes_are_refused():
     with pytest.raises(InputError, match="one a cycle"):
         group_error([1.0, 2.0], ["a"])

@@ -5,7 +5,10 @@ cycles of each subject, or more seeds of each fit. All chunks are fitted once wi
 models are made and traced then, and timed when they are fitted again. A slope of 1 on log-log axes
 is linear growth; below 1 the fixed part of an epoch still shows.
 
-Run by ``tools/bench-scaling``, which makes the environment. Writes scaling.csv and scaling.svg.
+With ``--disk GB``, instead: the memory that a cohort of that size takes; see `large_cohort`.
+
+Run by ``tools/bench-scaling``, which makes the environment. Writes scaling.csv and scaling.svg, or
+disk.csv.
 """
 
 import argparse
@@ -15,9 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from large_cohort import measure
 
 MULTIPLES = (1, 4, 16)
 KINDS = ("cycles", "fits")
+CYCLES = 8
+"""Of a subject and speed in the smallest cohort: with one, the fixed part of an epoch outweighs."""
 
 
 def seconds_of(
@@ -29,7 +35,7 @@ def seconds_of(
     -------
     n_cycles, n_fits : int
     first, again : float
-        Seconds with and without making and tracing models.
+        Seconds of a core with and without making and tracing models.
     """
     from nem2e_tf.cohort import load_cohort
     from nem2e_tf.importers.large import write_synthetic
@@ -51,10 +57,10 @@ def seconds_of(
     workshop = Workshop(cohort, settings, plan)
     seconds = []
     for _ in range(2):
-        started = time.perf_counter()
+        started = time.process_time()
         for chunk in range(len(plan.chunks)):
             workshop.run(chunk)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     return len(cohort.cycles), len(plan.fits), *seconds
 
 
@@ -75,6 +81,7 @@ def plot(table: pd.DataFrame, file: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
     for kind, marker in zip(KINDS, "os", strict=True):
@@ -86,9 +93,11 @@ def plot(table: pd.DataFrame, file: Path) -> None:
         linear = own["seconds"].iloc[0] * own["times"]
         axes.loglog(own["times"], linear, color="0.7", linestyle=":", zorder=0)
     axes.set_xticks(MULTIPLES, [f"{n}x" for n in MULTIPLES])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     axes.set_xlabel("cycles or fits; dotted: linear")
-    axes.set_ylabel("seconds of fitting, one thread")
+    axes.set_ylabel("seconds of one core, fitting")
     axes.legend()
     figure.savefig(file)
 
@@ -99,16 +108,23 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where table and plot go")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3, help="medians are given")
+    parser.add_argument("--disk", type=float, metavar="GB", help="a cohort of that size instead")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, with --disk")
     arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    if arguments.disk:
+        table = measure(arguments.disk, epochs=arguments.epochs, jobs=arguments.jobs)
+        table.to_csv(arguments.folder / "disk.csv", index=False, float_format="%.4g")
+        print(table.round(3).T.to_string(header=False))
+        return
     from nem2e_tf.training.runtime import set_up_tensorflow
 
     set_up_tensorflow()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
             for times in MULTIPLES:
-                sizes = {"cycles": times if kind == "cycles" else 1}
+                sizes = {"cycles": times * CYCLES if kind == "cycles" else 1}
                 sizes["seeds"] = times if kind == "fits" else 1
                 found = [
                     seconds_of(Path(folder), epochs=arguments.epochs, **sizes)

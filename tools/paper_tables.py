@@ -159,7 +159,7 @@ def memory(log: str) -> tuple[float, float]:
     """
     rows = [[int(word) for word in line.split(",")] for line in log.splitlines()]
     processes: dict[int, list[tuple[int, int]]] = {}
-    for _, process, now, most in rows:
+    for _, process, now, most, *_ in rows:
         processes.setdefault(process, []).append((now, most))
     if not processes:
         return np.nan, np.nan

@@ -22,7 +22,7 @@ from nem2e_tf.evaluation.estimate import holm
 from nem2e_tf.evaluation.metrics import lag_percent
 from nem2e_tf.importers.distortion import Distortion
 from nem2e_tf.importers.synthetic import make
-from nem2e_tf.patterns import thin
+from nem2e_tf.thinning import thin
 from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Settings, folds_of
 from nem2e_tf.training.recipe import recipe

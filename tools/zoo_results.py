@@ -115,9 +115,9 @@ def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
 
     from nem2e_tf.cohort import load_cohort
     from nem2e_tf.export.writing import export_refiner
-    from nem2e_tf.patterns import thin
     from nem2e_tf.refiner import save_refiner
     from nem2e_tf.refiner_info import Reference
+    from nem2e_tf.thinning import thin
     from nem2e_tf.training.chunk import Workshop
     from nem2e_tf.training.plan import make_plan
     from nem2e_tf.training.train import describe

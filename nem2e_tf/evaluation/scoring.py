@@ -25,6 +25,9 @@ SCORE_COLUMNS = (
 )
 
 
+CYCLES_AT_A_TIME = 4096
+
+
 def group_error(
     error_by_cycle: ArrayLike,
     condition: ArrayLike,
@@ -114,23 +117,23 @@ def score(
     InputError
         The shapes do not fit.
     """
-    target = np.asarray(measured, dtype=np.float64)
+    target = np.asarray(measured)
     if target.ndim != 3:
         raise InputError(f"measured: expected [cycle, sample, muscle], found {target.shape}")
     if np.shape(durations) != target.shape[:1]:
         raise InputError(
             f"durations: expected one a cycle ({target.shape[0]}), found {np.shape(durations)}"
         )
-    pattern = np.asarray(mean_pattern, dtype=np.float64)
+    pattern = np.asarray(mean_pattern)
     if pattern.ndim == 2:
         pattern = np.broadcast_to(pattern, (len(target), *pattern.shape))
-    estimate = np.asarray(refined, dtype=np.float64)
-    keep = np.asarray(~np.isnan(target).any(axis=1))
-
-    before, blind, after = (
-        group_error(rmse(target, curves), conditions, keep=keep)
-        for curves in (np.asarray(simulated), pattern, estimate)
-    )
+    arrays = (target, np.asarray(simulated), pattern, np.asarray(refined), np.asarray(durations))
+    parts = [
+        _by_cycle(*(array[start : start + CYCLES_AT_A_TIME] for array in arrays))
+        for start in range(0, max(len(target), 1), CYCLES_AT_A_TIME)
+    ]
+    keep, *errors, r, lag = (np.concatenate(values) for values in zip(*parts, strict=True))
+    before, blind, after = (group_error(error, conditions, keep=keep) for error in errors)
     columns = {
         "n_cycles": keep.sum(axis=0),
         "rmse_simulated": before,
@@ -138,8 +141,8 @@ def score(
         "rmse_refined": after,
         "rate": _ratio(after - before, before),
         "skill": 1.0 - _ratio(after, blind),
-        "r": _mean_of_known(correlation(target, estimate)),
-        "lag_ms": _mean_of_known(lag_milliseconds(lag_percent(target, estimate), durations)),
+        "r": _mean_of_known(r),
+        "lag_ms": _mean_of_known(lag),
     }
     return [
         {"n_cycles": int(columns["n_cycles"][muscle])}
@@ -148,7 +151,62 @@ def score(
     ]
 
 
-def mean_pattern(measured: ArrayLike) -> NDArray[np.float64]:
+def group_rmse(
+    measured: ArrayLike, estimate: ArrayLike, *, conditions: ArrayLike
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Root mean square error of a group, as in `score`, without the lags, which take the time.
+
+    Parameters
+    ----------
+    measured : array [cycle, sample, muscle]
+        NaN as in `score`.
+    estimate : array [cycle, sample, muscle] or [sample, muscle]
+    conditions : array [cycle]
+
+    Returns
+    -------
+    n_cycles : int array [muscle]
+        Cycles that count.
+    error : float64 array [muscle]
+
+    Examples
+    --------
+    >>> n_cycles, error = group_rmse(np.zeros((2, 20, 1)), np.full((20, 1), 0.5), conditions=[1, 1])
+    >>> n_cycles.tolist(), error.tolist()
+    ([2], [0.5])
+    """
+    target = np.asarray(measured)
+    curves = np.broadcast_to(np.asarray(estimate), target.shape)
+    parts = [
+        (~np.isnan(block).any(axis=1), rmse(block, curves[start : start + CYCLES_AT_A_TIME]))
+        for start in range(0, max(len(target), 1), CYCLES_AT_A_TIME)
+        for block in (target[start : start + CYCLES_AT_A_TIME],)
+    ]
+    keep, errors = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return keep.sum(axis=0), group_error(errors, conditions, keep=keep)
+
+
+def _by_cycle(
+    target: NDArray[Any],
+    simulated: NDArray[Any],
+    pattern: NDArray[Any],
+    refined: NDArray[Any],
+    durations: NDArray[Any],
+) -> tuple[NDArray[Any], ...]:
+    """Which cycles count, three errors, r and lag in ms of some cycles, each [cycle, muscle]."""
+    return (
+        ~np.isnan(target).any(axis=1),
+        rmse(target, simulated),
+        rmse(target, pattern),
+        rmse(target, refined),
+        correlation(target, refined),
+        lag_milliseconds(lag_percent(target, refined), durations),
+    )
+
+
+def mean_pattern(
+    measured: ArrayLike, *, rows: "NDArray[np.intp] | None" = None
+) -> NDArray[np.float64]:
     """Mean EMG pattern of the training cycles: the estimate that never looks at its input.
 
     Parameters
@@ -156,6 +214,8 @@ def mean_pattern(measured: ArrayLike) -> NDArray[np.float64]:
     measured : array [cycle, sample, muscle]
         Training cycles, all conditions. A cycle that holds NaN for a muscle is left out for that
         muscle.
+    rows : int array, optional
+        Which cycles, of an array that may be memory-mapped; all by default.
 
     Returns
     -------
@@ -168,10 +228,15 @@ def mean_pattern(measured: ArrayLike) -> NDArray[np.float64]:
     array([[2.],
            [4.]])
     """
-    curves = np.asarray(measured, dtype=np.float64)
-    keep = ~np.isnan(curves).any(axis=1, keepdims=True)
-    n = keep.sum(axis=0)
-    return _ratio(np.where(keep, curves, 0.0).sum(axis=0), np.broadcast_to(n, curves.shape[1:]))
+    curves = np.asarray(measured)
+    chosen = np.arange(len(curves)) if rows is None else rows
+    total, n = np.zeros(curves.shape[1:]), np.zeros((1, *curves.shape[2:]), int)
+    for start in range(0, len(chosen), CYCLES_AT_A_TIME):
+        block = np.asarray(curves[chosen[start : start + CYCLES_AT_A_TIME]], dtype=np.float64)
+        keep = ~np.isnan(block).any(axis=1, keepdims=True)
+        total += np.where(keep, block, 0.0).sum(axis=0)
+        n += keep.sum(axis=0)
+    return _ratio(total, np.broadcast_to(n, total.shape))
 
 
 def mean_pattern_per_condition(
@@ -196,14 +261,14 @@ def mean_pattern_per_condition(
     pooled : boolean array [other cycle, muscle]
         Where it does.
     """
-    curves = np.asarray(measured, dtype=np.float64)
+    curves = np.asarray(measured)
     labels = np.asarray(conditions)
     others = np.asarray(wanted)
     overall = mean_pattern(curves)
     patterns = np.empty((len(others), *curves.shape[1:]))
     pooled = np.zeros((len(others), curves.shape[2]), dtype=bool)
     for label in np.unique(others):
-        own = mean_pattern(curves[labels == label])
+        own = mean_pattern(curves, rows=np.flatnonzero(labels == label))
         absent = np.isnan(own).any(axis=0)
         patterns[others == label] = np.where(absent, overall, own)
         pooled[others == label] = absent

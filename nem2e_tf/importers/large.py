@@ -1,10 +1,11 @@
-"""Embedded cohorts of any size, written subject by subject."""
+"""Cohorts of any size, written a part at a time: embedded ones, and repetitions of a small one."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -58,23 +59,19 @@ def write_synthetic(
     draw = SubjectDraw(gait, usual=usual)
     folder = output_folder(path, marker="cohort.json")
     count = gait.n_subjects * len(draw.condition)
-    widths = {"simulated": len(CHANNELS), "measured": len(draw.columns)}
     durations = []
-    with ExitStack() as open_files:
-        streams: dict[str, BinaryIO] = {}
-        # Streams are closed before the files are put in their places.
-        places = {key: open_files.enter_context(replacing(folder / f"{key}.npy")) for key in widths}
-        for key, place in places.items():
-            streams[key] = open_files.enter_context(place.open("wb"))
-            _write_header(streams[key], (count, POINTS, widths[key]))
+
+    def parts() -> Iterator[dict[str, NDArray[np.float32]]]:
         for subject in range(gait.n_subjects):
             drawn, _ = draw(subject)
             durations.append(drawn["duration"])
-            _write(streams["simulated"], stored(drawn["simulated"]))
-            _write(streams["measured"], stored(drawn["measured"])[:, :, draw.columns])
-    arrays: dict[str, Any] = {
-        key: np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in widths
-    }
+            yield {
+                "simulated": stored(drawn["simulated"]),
+                "measured": stored(drawn["measured"])[:, :, draw.columns],
+            }
+
+    widths = {"simulated": len(CHANNELS), "measured": len(draw.columns)}
+    arrays = _write_arrays(folder, count, widths, parts())
     cohort = Cohort(
         name=name,
         cycles=cycle_table(gait, draw.condition, np.concatenate(durations)),
@@ -85,6 +82,73 @@ def write_synthetic(
     )
     cohort.save_tables(folder)
     return folder
+
+
+def write_repeated(path: "str | os.PathLike[str]", cohort: Cohort, *, times: int) -> Path:
+    """Write a cohort several times over, each time as other subjects: for benchmarks of size.
+
+    Parameters
+    ----------
+    path : path-like
+        The cohort folder.
+    cohort : Cohort
+    times : int
+        Subject ``S01`` becomes ``S01-1``, ``S01-2``, ...
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else.
+    """
+    folder = output_folder(path, marker="cohort.json")
+    own = {"simulated": cohort.simulated, "measured": cohort.measured}
+    arrays = _write_arrays(
+        folder,
+        len(cohort.cycles) * times,
+        {key: array.shape[2] for key, array in own.items()},
+        (own for _ in range(times)),
+    )
+    tables = [
+        cohort.cycles.assign(
+            subject=cohort.cycles["subject"] + f"-{time}", trial=cohort.cycles["trial"] + f"-{time}"
+        )
+        for time in range(1, times + 1)
+    ]
+    repeated = replace(
+        cohort,
+        simulated=arrays["simulated"],
+        measured=arrays["measured"],
+        cycles=pd.concat(tables, ignore_index=True),
+    )
+    repeated.save_tables(folder)
+    return folder
+
+
+def _write_arrays(
+    folder: Path,
+    count: int,
+    widths: dict[str, int],
+    parts: Iterator[dict[str, NDArray[np.float32]]],
+) -> dict[str, NDArray[np.float32]]:
+    """Write the arrays of so many cycles part after part; return them memory-mapped."""
+    with ExitStack() as open_files:
+        streams: dict[str, BinaryIO] = {}
+        # Streams are closed before the files are put in their places.
+        places = {key: open_files.enter_context(replacing(folder / f"{key}.npy")) for key in widths}
+        for key, place in places.items():
+            streams[key] = open_files.enter_context(place.open("wb"))
+            _write_header(streams[key], (count, POINTS, widths[key]))
+        for part in parts:
+            for key, values in part.items():
+                _write(streams[key], values)
+    return {
+        key: np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in widths
+    }
 
 
 def _write_header(stream: BinaryIO, shape: tuple[int, ...]) -> None:

@@ -1,6 +1,6 @@
 """Fitting one chunk of a plan: the unit of work of one process."""
 
-import hashlib
+import functools
 import json
 import time
 import zlib
@@ -15,38 +15,12 @@ from nem2e_tf import zoo
 from nem2e_tf.cohort import Cohort
 from nem2e_tf.composition import Composition
 from nem2e_tf.patterns import Problem, build, composition_of
+from nem2e_tf.thinning import Store, Thinned, in_memory
+from nem2e_tf.training.fit_result import FitResult, weights_digest
 from nem2e_tf.training.plan import Configuration, Fit, Plan, Settings, folds_of, sizes_of
-from nem2e_tf.training.splits import Fold, set_aside
+from nem2e_tf.training.splits import Fold
 from nem2e_tf.training.tasks import Data, Fitted, Rows, Sizes, Task
-
-
-@dataclass(frozen=True, eq=False)
-class FitResult:
-    """What one fit came to.
-
-    Attributes
-    ----------
-    fit : Fit
-    refined : float32 array [left-out cycle, 20, target]
-    history : float32 array [epoch, 3]
-        Loss on training, validation and left-out cycles. The last is never used.
-    epochs : int
-        The epoch whose weights are kept; 0 for a closed form.
-    seconds : float
-        Its share of the chunk's time.
-    digest : str
-        SHA-256 of the weights, normalisation included.
-    weights : list of array
-        In the order of ``model.weights``.
-    """
-
-    fit: Fit
-    refined: NDArray[np.float32]
-    history: NDArray[np.float32]
-    epochs: int
-    seconds: float
-    digest: str
-    weights: list[NDArray[Any]] = field(repr=False)
+from nem2e_tf.zoo.blocks import chosen, in_blocks
 
 
 @dataclass(eq=False)
@@ -58,16 +32,20 @@ class Workshop:
     cohort : Cohort
     settings : Settings
     plan : Plan
+    store : Store
+        Keeps thinned cycles and rows; see `nem2e_tf.training.row_files`.
     """
 
     cohort: Cohort
     settings: Settings
     plan: Plan
+    store: Store = in_memory
     folds: dict[str, Fold] = field(init=False)
+    _thinned: Thinned | None = None
     _problems: dict[tuple[str, str], Problem] = field(default_factory=dict)
     _trainer: tuple[Any, Any] | None = None
     _networks: dict[Any, str] = field(default_factory=dict)
-    _splits: dict[tuple[str, int], tuple[Any, Any]] = field(default_factory=dict)
+    _split_sizes: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folds = {fold.group: fold for fold in folds_of(self.cohort, self.settings)[1]}
@@ -145,8 +123,23 @@ class Workshop:
     def _problem(self, configuration: Configuration) -> Problem:
         key = (configuration.pattern, configuration.targets)
         if key not in self._problems:
-            self._problems[key] = build(self.cohort, self.composition(configuration))
+            self._problems[key] = build(
+                self.thinned, self.composition(configuration), store=self.store
+            )
         return self._problems[key]
+
+    @property
+    def thinned(self) -> Thinned:
+        """The cohort's cycles, thinned."""
+        if self._thinned is None:
+            self._thinned = Thinned.of(self.cohort, store=self.store)
+        return self._thinned
+
+    def prepare(self) -> None:
+        """Thin the cohort and make the rows of every configuration, for others to find stored."""
+        for configuration in self.plan.configurations:
+            self._problem(configuration)
+        self._problems.clear()
 
     def composition(self, configuration: Configuration) -> Composition:
         """How models, channels and muscles belong together in a configuration."""
@@ -179,11 +172,15 @@ class Workshop:
 
         chunks = [c for c in self.plan.chunks if self._configuration_of(c) == configuration]
         splits = {
-            (fit.group, fit.seed): self._split(self.folds[fit.group], fit.seed)
+            (fit.group, fit.seed)
             for chunk in chunks
             for fit in (self.plan.fits[index] for index in chunk)
         }
-        rows = sizes_of(list(self.folds.values()), seed_splits=splits, rows=problem.rows_a_cycle)
+        rows = sizes_of(
+            list(self.folds.values()),
+            splits=[self._sizes_of_split(*split) for split in splits],
+            rows=problem.rows_a_cycle,
+        )
         sizes = Sizes(max([n_fits, *map(len, chunks)]), *rows)
         network = self._networks[(repr(configuration), problem.counterparts[model])]
         key = (repr(configuration), network, sizes)
@@ -199,17 +196,16 @@ class Workshop:
     def _configuration_of(self, chunk: Sequence[int]) -> Configuration:
         return self.plan.configurations[self.plan.fits[chunk[0]].configuration]
 
-    def _split(self, fold: Fold, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        key = (fold.group, seed)
-        if key not in self._splits:
-            inner, outer = set_aside(fold.groups, seed=seed, name=fold.group)
-            self._splits[key] = fold.train[inner], fold.train[outer]
-        return self._splits[key]
+    def _sizes_of_split(self, group: str, seed: int) -> tuple[int, int]:
+        if (group, seed) not in self._split_sizes:
+            inner, outer = self.folds[group].set_aside(seed)
+            self._split_sizes[group, seed] = len(inner), len(outer)
+        return self._split_sizes[group, seed]
 
     def _task(self, problem: Problem, fit: Fit) -> Task:
         model = problem.models.index(fit.muscle)
         fold = self.folds[fit.group]
-        inner, outer = self._split(fold, fit.seed)
+        inner, outer = fold.set_aside(fit.seed)
         stream = zlib.crc32("/".join((fit.muscle, fit.group)).encode())
         training = _rows(problem, model, inner, measured_only=True)
         validation = _rows(problem, model, outer, measured_only=True)
@@ -238,19 +234,19 @@ class Workshop:
                 model = self._make(configuration, problem, index)
                 made_for = problem.counterparts[index]
             fold = self.folds[fit.group]
-            chosen = set_aside(fold.groups, seed=fit.seed, name=fold.group)[0]
-            if not keep_out:
-                chosen = np.arange(len(fold.train))
-            rows = _rows(problem, index, fold.train[chosen], measured_only=True)
+            cycles = fold.set_aside(fit.seed)[0] if keep_out else fold.train
+            rows = _rows(problem, index, cycles, measured_only=True)
             solve(
                 model,
-                problem.inputs[rows.inputs],
+                chosen(problem.inputs, rows.inputs),
                 problem.targets[rows.targets],
                 problem.present[rows.targets],
-                self._groups(problem, index, fold, chosen),
+                _groups(problem, index, fold, cycles),
             )
             applied = _rows(problem, index, fold.test)
-            refined = np.asarray(model(problem.inputs[applied.inputs], training=False))
+            refined = in_blocks(
+                functools.partial(model, training=False), chosen(problem.inputs, applied.inputs)
+            )
             weights = [np.array(value) for value in model.get_weights()]
             results.append(
                 FitResult(
@@ -273,12 +269,10 @@ class Workshop:
         seen = problem.present[problem.target_rows(model, fold.train)].any(axis=0)
         return np.where(seen, problem.joined(refined), np.float32(np.nan))
 
-    def _groups(
-        self, problem: Problem, model: int, fold: Fold, chosen: NDArray[np.intp]
-    ) -> NDArray[np.str_]:
-        rows = problem.target_rows(model, fold.train[chosen])
-        kept = problem.present[rows].any(axis=1)
-        return np.repeat(fold.groups[chosen], problem.rows_a_cycle)[kept]
+
+def _groups(problem: Problem, model: int, fold: Fold, cycles: NDArray[np.intp]) -> NDArray[np.str_]:
+    kept = problem.present[problem.target_rows(model, cycles)].any(axis=1)
+    return np.repeat(fold.names[fold.codes[cycles]], problem.rows_a_cycle)[kept]
 
 
 def _rows(
@@ -289,12 +283,3 @@ def _rows(
         kept = problem.present[targets].any(axis=1)
         inputs, targets = inputs[kept], targets[kept]
     return Rows(inputs, targets)
-
-
-def weights_digest(weights: Sequence[NDArray[Any]]) -> str:
-    """SHA-256 of weights, bit for bit; random seeds kept among them are left out."""
-    total = hashlib.sha256()
-    for value in weights:
-        if np.issubdtype(value.dtype, np.floating):
-            total.update(np.ascontiguousarray(value).tobytes())
-    return total.hexdigest()

@@ -70,6 +70,7 @@ def fit_chunks_on_cluster(
             digest=run.digest,
             settings=run.settings,
             plan=run.plan,
+            rows_path=str(run.rows_folder.resolve()),
             versions=versions(),
             files={} if shared else cohort_files(path),
         )

@@ -7,9 +7,12 @@ from typing import Any
 from nem2e_tf.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import read_json
-from nem2e_tf.training.chunk import FitResult, Workshop
+from nem2e_tf.thinning import Store
+from nem2e_tf.training.chunk import Workshop
+from nem2e_tf.training.fit_result import FitResult
 from nem2e_tf.training.own_random import own_random
 from nem2e_tf.training.plan import Plan, Settings
+from nem2e_tf.training.row_files import RowFiles, store_for
 from nem2e_tf.training.run_folder import versions
 
 SAME_VERSIONS = ("nem2e-tf", "tensorflow", "keras", "numpy")
@@ -37,6 +40,8 @@ class Parcel:
         Of the cohort.
     settings : Settings
     plan : Plan
+    rows_path : str
+        Where the client has thinned cycles and rows of a large cohort; used like `cohort_path`.
     versions : dict
         The client's.
     files : dict of bytes
@@ -47,6 +52,7 @@ class Parcel:
     digest: str
     settings: Settings
     plan: Plan
+    rows_path: str
     versions: dict[str, str]
     files: dict[str, bytes] = field(repr=False)
 
@@ -108,7 +114,7 @@ def workshop_for(parcel: Parcel, folder: Path) -> Workshop:
     ----------
     parcel : Parcel
     folder : Path
-        Where files that were sent are put down.
+        Where files that were sent are put down, and those that the client's are not there for.
     """
     from nem2e_tf.training.runtime import set_up_tensorflow
 
@@ -116,7 +122,10 @@ def workshop_for(parcel: Parcel, folder: Path) -> Workshop:
     key = (parcel.digest, repr(parcel.settings), repr(parcel.plan))
     if key not in _LAST_WORKSHOP:
         _LAST_WORKSHOP.clear()
-        _LAST_WORKSHOP[key] = Workshop(_cohort_of(parcel, folder), parcel.settings, parcel.plan)
+        cohort = _cohort_of(parcel, folder)
+        _LAST_WORKSHOP[key] = Workshop(
+            cohort, parcel.settings, parcel.plan, _store_of(parcel, cohort, folder)
+        )
     return _LAST_WORKSHOP[key]
 
 
@@ -138,6 +147,13 @@ def _cohort_of(parcel: Parcel, folder: Path) -> Cohort:
     if cohort.digest != parcel.digest:
         raise InputError("the cohort was changed while it was sent; run the same command again")
     return cohort
+
+
+def _store_of(parcel: Parcel, cohort: Cohort, folder: Path) -> Store:
+    shared = RowFiles(Path(parcel.rows_path), parcel.digest)
+    own = folder / f"rows-{parcel.digest[:16]}"
+    place = shared.folder if shared.is_begun() else own
+    return store_for(cohort, place, digest=parcel.digest)
 
 
 def _recorded_digest(path: str) -> str | None:

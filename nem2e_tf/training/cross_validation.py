@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 from nem2e_tf.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import RESULT_COLUMNS
-from nem2e_tf.evaluation.scoring import mean_pattern, mean_pattern_per_condition, score
+from nem2e_tf.evaluation.scoring import (
+    group_rmse,
+    mean_pattern,
+    mean_pattern_per_condition,
+    score,
+)
 from nem2e_tf.files import write_text
-from nem2e_tf.patterns import thin
+from nem2e_tf.thinning import Store, Thinned
+from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.executors import Progress, fit_chunks
 from nem2e_tf.training.plan import Settings, folds_of, make_plan
+from nem2e_tf.training.row_files import RowFiles, store_for
 from nem2e_tf.training.run_folder import MARKER, RunFolder, create_run, write_mean_patterns
 from nem2e_tf.training.splits import Fold
 
@@ -70,6 +77,7 @@ def cross_validate(
         on_plan(run, unfinished)
     if unfinished:
         try:
+            _prepare(run, cohort)
             fit_chunks(
                 str(run.path),
                 str(Path(cohort_path)),
@@ -86,44 +94,53 @@ def cross_validate(
     return write_results(run, cohort)
 
 
+def _prepare(run: RunFolder, cohort: Cohort) -> None:
+    """Write the rows of a large cohort once, before several processes want them."""
+    store = store_for(cohort, run.rows_folder, digest=run.digest)
+    if isinstance(store, RowFiles):
+        store.tidy()
+        Workshop(cohort, run.settings, run.plan, store).prepare()
+
+
 def write_results(run: RunFolder, cohort: Cohort) -> pd.DataFrame:
     """Score every finished fit and write ``results.csv``, ``references.csv`` and mean patterns."""
     by, folds = folds_of(cohort, run.settings)
-    scorer = _Scorer(cohort, folds)
+    store = store_for(cohort, run.rows_folder, digest=run.digest)
+    scorer = _Scorer(cohort, folds, store)
     write_mean_patterns(run, scorer.patterns)
     results = pd.DataFrame(_rows(run, scorer, by), columns=list(RESULT_COLUMNS))
     write_text(run.path / "references.csv", scorer.references(by).to_csv(index=False))
     write_text(run.path / "results.csv", results.to_csv(index=False))
+    if isinstance(store, RowFiles):
+        store.remove()
     return results
 
 
 class _Scorer:
     """Measured, simulated and mean-pattern curves of every fold."""
 
-    def __init__(self, cohort: Cohort, folds: Iterable[Fold]) -> None:
+    def __init__(self, cohort: Cohort, folds: Iterable[Fold], store: Store) -> None:
         self.folds = {fold.group: fold for fold in folds}
         self.muscles = cohort.muscle_names
-        self.measured = thin(cohort.measured)
-        simulated = thin(cohort.simulated)
-        self.simulated = np.stack(
-            [simulated[:, :, list(row)].mean(axis=2) for row in cohort.counterparts], axis=2
-        )
+        thinned = Thinned.of(cohort, store=store)
+        self.measured = thinned.measured
+        self.simulated = thinned.estimates(cohort.counterparts, store=store)
         self.conditions = cohort.cycles["condition"].to_numpy(dtype=np.str_)
         self.durations = (cohort.cycles["end"] - cohort.cycles["start"]).to_numpy(dtype=float)
         self.patterns = {
-            group: mean_pattern(self.measured[fold.train]) for group, fold in self.folds.items()
+            group: mean_pattern(self.measured, rows=fold.train)
+            for group, fold in self.folds.items()
         }
 
     def score(
-        self, group: str, columns: list[int], refined: NDArray[np.float32], blind: Any = None
+        self, group: str, columns: list[int], refined: NDArray[np.float32]
     ) -> list[dict[str, Any]]:
         """Score one fit's refined cycles for some of the muscles."""
         test = self.folds[group].test
-        pattern = self.patterns[group][:, columns] if blind is None else blind[:, :, columns]
         return score(
             self.measured[test][:, :, columns],
             simulated=self.simulated[test][:, :, columns],
-            mean_pattern=pattern,
+            mean_pattern=self.patterns[group][:, columns],
             refined=refined,
             conditions=self.conditions[test],
             durations=self.durations[test],
@@ -134,41 +151,44 @@ class _Scorer:
         rows = []
         columns = list(range(len(self.muscles)))
         for group, fold in self.folds.items():
-            simulated = self.simulated[fold.test]
+            # Muscles are chosen as in `score`: the order in memory decides the last bits of a sum.
+            measured, simulated = (
+                curves[fold.test][:, :, columns] for curves in (self.measured, self.simulated)
+            )
+            conditions = self.conditions[fold.test]
             per_condition, _ = mean_pattern_per_condition(
                 self.measured[fold.train],
                 conditions=self.conditions[fold.train],
-                wanted=self.conditions[fold.test],
+                wanted=conditions,
             )
-            pooled = self.score(group, columns, simulated)
-            second = self.score(group, columns, simulated, per_condition)
-            for muscle, first, other in zip(self.muscles, pooled, second, strict=True):
+            estimates = (simulated, self.patterns[group][:, columns], per_condition[:, :, columns])
+            (counts, before), (_, pooled), (_, blind) = (
+                group_rmse(measured, estimate, conditions=conditions) for estimate in estimates
+            )
+            for index, muscle in enumerate(self.muscles):
                 rows.append(
                     {
                         "muscle": muscle,
                         "by": by,
                         "group": group,
-                        "n_cycles": first["n_cycles"],
-                        "rmse_simulated": first["rmse_simulated"],
-                        "rmse_mean_pattern": first["rmse_mean_pattern"],
-                        "rmse_mean_pattern_per_condition": other["rmse_mean_pattern"],
+                        "n_cycles": int(counts[index]),
+                        "rmse_simulated": float(before[index]),
+                        "rmse_mean_pattern": float(pooled[index]),
+                        "rmse_mean_pattern_per_condition": float(blind[index]),
                     }
                 )
         return pd.DataFrame(rows)
 
 
 def _rows(run: RunFolder, scorer: _Scorer, by: str) -> list[dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
-    for chunk in range(len(run.plan.chunks)):
-        found |= run.read_chunk(chunk)
     rows: list[dict[str, Any]] = []
     several: dict[tuple[int, str, str], list[int]] = {}
     for index, fit in enumerate(run.plan.fits):
         several.setdefault((fit.configuration, fit.muscle, fit.group), []).append(index)
-        rows += _scored(run, scorer, by, index, found[index], str(fit.seed))
+        rows += _scored(run, scorer, by, index, run.read_fit(index), str(fit.seed))
     for indices in several.values():
         if len(indices) > 1:
-            members = [found[index] for index in indices]
+            members = [run.read_fit(index) for index in indices]
             together = {
                 "refined": np.mean([m["refined"] for m in members], axis=0),
                 "epochs": float(np.mean([m["epochs"] for m in members])),

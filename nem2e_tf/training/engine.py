@@ -17,6 +17,7 @@ from nem2e_tf.training.mapped import MappedModel, loss_of, precision_of, state_o
 from nem2e_tf.training.own_random import own_random
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.tasks import Data, Fitted, Sizes, Task, padded_rows, shuffled_rows
+from nem2e_tf.zoo.blocks import chosen
 from nem2e_tf.zoo.forms import calibrated
 
 LARGEST_IN_GRAPH = 256 * 2**20
@@ -114,7 +115,7 @@ class Trainer:
             )
             history[active, epoch, 0] = losses[active]
             if (active[:, None] & has).any():
-                errors = self._apply(access, aside, weights[0], state, precision)[1]
+                errors = self._apply(access, aside, weights[0], state, precision, keep=False)[1]
                 for column, told in enumerate(has.T & active):
                     history[told, epoch, 1 + column] = errors[column, told]
             # Without validation rows the last epoch with a finite loss counts as the best.
@@ -130,7 +131,8 @@ class Trainer:
                 on_epoch(epoch + 1)
             if not active[: len(tasks)].any():
                 break
-        applied = self._apply(access, aside[1:], best, state, precision)[0]
+        applied = self._apply(access, aside, best, state, precision, keep=True)[0]
+        applied = applied[:, self.sizes.validation :]
         applied[best_epoch == 0] = np.nan
         values = [value.numpy() for value in state]
         return [
@@ -155,7 +157,7 @@ class Trainer:
                 self.initial[task.seed] = _initial(self.make, task.seed)
             weights, values = self.initial[task.seed]
             rows = task.training
-            x = np.asarray(data.inputs[rows.inputs])
+            x = chosen(data.inputs, rows.inputs)
             y, seen = data.targets[rows.targets], data.present[rows.targets]
             values = list(values)
             for index, value in calibrated(self.model, x, y, seen).items():
@@ -215,38 +217,38 @@ class Trainer:
         )
 
     def _apply(
-        self,
-        access: Any,
-        parts: list[NDArray[np.int32]],
-        parameters: Any,
-        state: Any,
-        precision: Any,
+        self, access: Any, parts: list[NDArray[np.int32]], *model: Any, keep: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Output [fit, row, sample, target] on padded rows of all parts; loss [part, fit]."""
+        """Output [fit, row, sample, target], if kept, on padded rows; loss of parts [part, fit]."""
         rows = np.concatenate(parts, axis=2)
         ends = np.cumsum([part.shape[2] for part in parts])
         which = np.searchsorted(ends, np.arange(rows.shape[2]), side="right")
         # Which part a row belongs to, as a share: the loss of each part is over its rows only.
         shares = (which[None] == np.arange(len(parts))[:, None]).astype(np.float32)
         n_rows, n_fits = rows.shape[2], rows.shape[1]
+        nothing = np.zeros((n_fits, 0, *self.model.output_shape[1:]), np.float32)
         if not n_rows:
-            shape = (n_fits, 0, *self.model.output_shape[1:])
-            return np.zeros(shape, np.float32), np.full((len(parts), n_fits), np.nan, np.float32)
+            return nothing, np.full((len(parts), n_fits), np.nan, np.float32)
         if not isinstance(access, Data):
             refined, loss = self._apply_gathered(
-                access, tf.constant(rows), tf.constant(shares), parameters, state, precision
+                access, tf.constant(rows), tf.constant(shares), *model
             )
-            return refined.numpy(), loss.numpy()
+            return refined.numpy() if keep else nothing, loss.numpy()
         size = int(np.prod(access.inputs.shape[1:])) * 4 * n_fits
         block = max(1, min(n_rows, BLOCK // size))
-        outputs, total, counted = [], np.zeros((len(parts), n_fits)), np.zeros((len(parts), n_fits))
+        outputs, total, counted = (
+            [nothing],
+            np.zeros((len(parts), n_fits)),
+            np.zeros((len(parts), n_fits)),
+        )
         for start in range(0, n_rows, block):
             cut = slice(start, start + block)
             missing = block - rows[:, :, cut].shape[2]
             x, y, seen = _read(access, np.pad(rows[:, :, cut], ((0, 0), (0, 0), (0, missing))))
             share = np.pad(shares[:, cut], ((0, 0), (0, missing)))
-            refined, loss = self._apply_given(x, y, seen, share, parameters, state, precision)
-            outputs.append(refined.numpy()[:, : block - missing])
+            refined, loss = self._apply_given(x, y, seen, share, *model)
+            if keep:
+                outputs.append(refined.numpy()[:, : block - missing])
             count = np.einsum("pr,frt->pf", share, seen)
             total += loss.numpy() * count
             counted += count

@@ -53,7 +53,8 @@ def fit_chunks(
     Notes
     -----
     Where the environment variable NEM2E_MEMORY_LOG names a file, each process on this machine
-    appends a line a chunk: chunk, process, resident memory now and at most, in KiB.
+    appends a line a chunk: chunk, process, resident memory now and at most, and how much of it is
+    anonymous now, that is, no file's, in KiB.
     """
     if scheduler is not None:
         from nem2e_tf.training.cluster import fit_chunks_on_cluster
@@ -111,13 +112,16 @@ def _start_worker(run_path: str, cohort_path: str, news: Any, parent: int) -> No
     threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     from nem2e_tf.cohort import load_cohort
     from nem2e_tf.training.chunk import Workshop
+    from nem2e_tf.training.row_files import store_for
     from nem2e_tf.training.run_folder import open_run
     from nem2e_tf.training.runtime import set_up_tensorflow
 
     set_up_tensorflow()
     run = open_run(run_path)
     _WORKER["run"] = run
-    _WORKER["workshop"] = Workshop(load_cohort(cohort_path), run.settings, run.plan)
+    cohort = load_cohort(cohort_path)
+    store = store_for(cohort, run.rows_folder, digest=run.digest)
+    _WORKER["workshop"] = Workshop(cohort, run.settings, run.plan, store)
     _WORKER["news"] = news
 
 
@@ -149,6 +153,6 @@ def _log_memory(chunk: int) -> None:
     if not log or not status.exists():
         return
     lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-    now, most = (int(lines[name].split()[0]) for name in ("VmRSS", "VmHWM"))
+    found = [lines[name].split()[0] for name in ("VmRSS", "VmHWM", "RssAnon")]
     with Path(log).open("a", encoding="utf-8") as stream:
-        stream.write(f"{chunk},{os.getpid()},{now},{most}\n")
+        stream.write(",".join([str(chunk), str(os.getpid()), *found]) + "\n")

@@ -87,10 +87,10 @@ class MappedModel:
     def _in_training_order(self) -> list[Any]:
         return [self.model.trainable_variables[i] for i in self.order]
 
-    def unpacked(self, flat: Any) -> list[Any]:
-        """Cut one fit's flat weights into the model's tensors."""
-        parts = tf.split(flat, self.lengths)
-        return [tf.reshape(p, shape) for p, shape in zip(parts, self.shapes, strict=True)]
+    def cut(self, flat: Any) -> list[Any]:
+        """Cut flat weights [fit, weight] into the model's tensors [fit, ...]."""
+        parts = tf.split(flat, self.lengths, axis=1)
+        return [tf.reshape(p, (-1, *shape)) for p, shape in zip(parts, self.shapes, strict=True)]
 
     def train_steps(
         self,
@@ -131,12 +131,14 @@ class MappedModel:
         tuple
             Weights, and the sum of the losses and the number of rows and targets [fit].
         """
-        parameters, first, second, counts = weights
+        # Cut once for all steps: a cut copies.
+        parameters, first, second = (self.cut(part) for part in weights[:3])
+        counts = weights[3]
         total, shares = tf.zeros_like(active), tf.zeros_like(active)
         for step in tf.range(steps):
             x, y, seen = fetch(step)
             noise = self.noise(keys, epoch, first_step + tf.cast(step, tf.int64), x.shape[0])
-            losses, gradients = tf.vectorized_map(
+            losses, gradients = _mapped(
                 self._one, (parameters, state, x, y, seen, precision, noise)
             )
             # A step without rows of its own must not move a fit or its moments.
@@ -148,23 +150,24 @@ class MappedModel:
             rows = tf.reduce_sum(seen, axis=(1, 2))
             total += losses * rows
             shares += rows
-        return (parameters, first, second, counts), total, shares
+        joined = (tf.concat([_rows(p) for p in part], 1) for part in (parameters, first, second))
+        return (*joined, counts), total, shares
 
     def apply(self, parameters: Any, state: list[Any], x: Any) -> Any:
         """Output [fit, row, sample, target] of every fit on rows of its own."""
         count = len(self.model.non_trainable_variables)
 
         def one(arguments: Any) -> Any:
-            flat, state, x = arguments
-            weights = self.unpacked(flat)
-            return self.model.stateless_call(weights, list(state[:count]), x, training=False)[0]
+            weights, state, x = arguments
+            others = list(state[:count])
+            return self.model.stateless_call(list(weights), others, x, training=False)[0]
 
-        return tf.vectorized_map(one, (parameters, state, x))
+        return _mapped(one, (self.cut(parameters), state, x))
 
     def _one(self, arguments: Any) -> Any:
         """Loss and gradient of one fit on one batch."""
-        flat, state, x, y, seen, precision, noise = arguments
-        weights = self.unpacked(flat)
+        weights, state, x, y, seen, precision, noise = arguments
+        weights = list(weights)
         supply = iter(noise)
         with tf.GradientTape() as tape:
             tape.watch(weights)
@@ -179,7 +182,7 @@ class MappedModel:
             loss = loss_of(refined, y, seen, precision)
             objective = loss + tf.add_n(added) if added else loss
         gradients = tape.gradient(objective, weights, unconnected_gradients="zero")
-        return loss, tf.concat([tf.reshape(g, (-1,)) for g in gradients], axis=0)
+        return loss, gradients
 
     def noise(self, keys: Any, epoch: Any, step: Any, fits: int) -> list[Any]:
         """Uniform numbers [fit, ...] for each place that asks; each fit draws its own."""
@@ -199,27 +202,46 @@ class MappedModel:
 
     def _take_step(
         self,
-        parameters: Any,
-        first: Any,
-        second: Any,
-        gradients: Any,
+        parameters: list[Any],
+        first: list[Any],
+        second: list[Any],
+        gradients: list[Any],
         counts: Any,
         share: Any,
         rate: Any,
     ) -> Any:
         """Take a step of Adam as Keras does it, for the fits whose `share` is not 0."""
-        moving = (share > 0)[:, None]
-        new_first = first + (gradients - first) * (1 - BETA_1)
-        new_second = second + (gradients * gradients - second) * (1 - BETA_2)
         done = tf.maximum(counts, 1.0)
         step = rate * tf.sqrt(1 - BETA_2**done) / (1 - BETA_1**done)
-        kept = parameters * (1 - rate * self.weight_decay)[:, None]
-        moved = kept - step[:, None] * new_first / (tf.sqrt(new_second) + EPSILON)
-        return (
-            tf.where(moving, moved, parameters),
-            tf.where(moving, new_first, first),
-            tf.where(moving, new_second, second),
-        )
+        kept = 1 - rate * self.weight_decay
+        moved: tuple[list[Any], ...] = ([], [], [])
+        for weight, mean, square, gradient in zip(
+            parameters, first, second, gradients, strict=True
+        ):
+            by_fit = (-1, *(1,) * (len(weight.shape) - 1))
+            new_mean = mean + (gradient - mean) * (1 - BETA_1)
+            new_square = square + (gradient * gradient - square) * (1 - BETA_2)
+            new = weight * tf.reshape(kept, by_fit)
+            new -= tf.reshape(step, by_fit) * new_mean / (tf.sqrt(new_square) + EPSILON)
+            moving = tf.reshape(share > 0, by_fit)
+            for part, after, before in zip(
+                moved, (new, new_mean, new_square), (weight, mean, square), strict=True
+            ):
+                part.append(tf.where(moving, after, before))
+        return moved
+
+
+def _mapped(function: Callable[[Any], Any], arguments: Any) -> Any:
+    """Map over the first axis; a single fit, large as it may be, is not copied for that."""
+    if tf.nest.flatten(arguments)[0].shape[0] != 1:
+        return tf.vectorized_map(function, arguments)
+    found = function(tf.nest.map_structure(lambda tensor: tf.squeeze(tensor, 0), arguments))
+    return tf.nest.map_structure(lambda tensor: tf.expand_dims(tensor, 0), found)
+
+
+def _rows(tensor: Any) -> Any:
+    """Lay each fit's tensor out as a row."""
+    return tf.reshape(tensor, (tensor.shape[0], -1))
 
 
 def state_of(model: keras.Model) -> list[Any]:

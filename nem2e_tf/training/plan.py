@@ -16,6 +16,8 @@ from nem2e_tf.training.splits import Fold, group_labels, leave_one_group_out
 FITS_TOGETHER = 16
 """Fits of 64 units over 20 tokens that are trained together: more of them leave the cache."""
 
+CYCLES_AT_A_TIME = 4096
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -197,10 +199,14 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
 
 def _without_emg(cohort: Cohort, folds: Sequence[Fold]) -> list[str]:
     """Muscles that no cycle has the EMG of, or none outside a group."""
-    seen = np.asarray(np.isfinite(cohort.measured).all(axis=1))
+    seen = np.zeros((len(cohort.cycles), len(cohort.muscles)), bool)
+    for start in range(0, len(seen), CYCLES_AT_A_TIME):
+        part = cohort.measured[start : start + CYCLES_AT_A_TIME]
+        seen[start : start + len(part)] = np.isfinite(part).all(axis=1)
     notes = []
     for index, muscle in enumerate(cohort.muscle_names):
-        groups = [fold.group for fold in folds if not seen[fold.train, index].any()]
+        n_seen = int(seen[:, index].sum())
+        groups = [fold.group for fold in folds if seen[fold.test, index].sum() == n_seen]
         if groups:
             notes.append(
                 f"{muscle}: no cycle with its EMG outside {', '.join(groups)}; no result there"
@@ -250,16 +256,25 @@ def _width(configuration: Configuration, *, n_channels: int, n_fits: int) -> int
     units = int(configuration.options.get("units", 64))
     spatial = zoo.entry(configuration.model).attention == "spatial"
     tokens = 20 + (n_channels if spatial else 20)
-    most = max(1, min(FITS_TOGETHER, int(FITS_TOGETHER * 64 * 64 / (units * tokens))))
+    # A fit's states grow with units and tokens, its weights with the square of the units.
+    size = units * (tokens + units)
+    most = max(1, min(FITS_TOGETHER, FITS_TOGETHER * 64 * (40 + 64) // size))
     n_chunks = max(-(-n_fits // most), 2 if n_fits > 1 else 1)
     return -(-n_fits // n_chunks)
 
 
 def sizes_of(
-    folds: Sequence[Fold], *, seed_splits: Mapping[tuple[str, int], tuple[Any, Any]], rows: int
+    folds: Sequence[Fold], *, splits: Sequence[tuple[int, int]], rows: int
 ) -> tuple[int, int, int]:
-    """Most rows that any fold trains, validates and is applied on."""
-    inner = [len(split[0]) for split in seed_splits.values()]
-    outer = [len(split[1]) for split in seed_splits.values()]
-    test = [len(fold.test) for fold in folds]
-    return rows * max(inner), rows * max(outer, default=0), rows * int(np.max(test))
+    """Most rows that any fold trains, validates and is applied on.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+    splits : sequence of tuple
+        Cycles that each fit is trained and validated on.
+    rows : int
+        Rows that a cycle becomes.
+    """
+    inner, outer = (max(sizes) for sizes in zip(*splits, strict=True))
+    return rows * inner, rows * outer, rows * max(len(fold.test) for fold in folds)

@@ -2,7 +2,8 @@
 
 ``run.json`` (settings, plan, versions, digest), ``predictions/<chunk>.npz`` (refined cycles, one
 file a finished chunk), ``histories/<chunk>.csv`` (losses), and, once all chunks are finished,
-``results.csv``, ``references.csv`` and ``mean_patterns.npz``.
+``results.csv``, ``references.csv`` and ``mean_patterns.npz``. Until then, of a cohort larger than
+memory, also ``rows/`` (see `nem2e_tf.training.row_files`).
 A chunk is finished when its predictions are there; it is never computed again.
 """
 
@@ -25,7 +26,7 @@ from nem2e_tf import __version__
 from nem2e_tf.cohort import Cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.files import output_folder, read_json, replacing, write_json, write_text
-from nem2e_tf.training.chunk import FitResult
+from nem2e_tf.training.fit_result import FitResult
 from nem2e_tf.training.plan import Plan, Settings
 
 FORMAT = 1
@@ -58,6 +59,11 @@ class RunFolder:
     def history_file(self, chunk: int) -> Path:
         """Where the losses of a chunk are."""
         return self.path / "histories" / f"{chunk:05d}.csv"
+
+    @property
+    def rows_folder(self) -> Path:
+        """Where thinned cycles and rows are while the run lasts, if the cohort is large."""
+        return self.path / "rows"
 
     def unfinished(self) -> list[int]:
         """Chunks that are still to be fitted."""
@@ -104,6 +110,14 @@ class RunFolder:
         InputError
             The file is damaged; deleting it lets the run compute it again.
         """
+        return self._read(chunk, self.plan.chunks[chunk])
+
+    def read_fit(self, index: int) -> dict[str, Any]:
+        """Read what a fit came to; see `read_chunk`."""
+        chunk = next(i for i, fits in enumerate(self.plan.chunks) if fits[0] <= index <= fits[-1])
+        return self._read(chunk, (index,))[index]
+
+    def _read(self, chunk: int, wanted: Sequence[int]) -> dict[int, dict[str, Any]]:
         file = self.predictions_file(chunk)
         try:
             with np.load(file, allow_pickle=False) as arrays:
@@ -121,6 +135,7 @@ class RunFolder:
                         arrays["digests"],
                         strict=True,
                     )
+                    if int(index) in wanted
                 }
         except Exception as error:
             raise InputError(

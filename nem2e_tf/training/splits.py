@@ -22,16 +22,41 @@ class Fold:
     ----------
     group : str
         What is left out.
-    train, test : int array
-        Cycles outside and inside the group.
-    groups : array [train]
-        Group of each training cycle.
+    test : int array
+        Cycles inside the group.
+    names : str array [group]
+        Names of all groups, in order.
+    codes : int array [cycle]
+        Group of every cycle of the cohort, as its place in `names`. Folds share it: what is as long
+        as the cohort is not kept for each of many folds.
+    trains_on_all : bool
+        Whether the group is trained on as well: then nothing is left out.
     """
 
     group: str
-    train: NDArray[np.intp]
     test: NDArray[np.intp]
-    groups: NDArray[np.str_]
+    names: NDArray[np.str_]
+    codes: NDArray[np.intp]
+    trains_on_all: bool = False
+
+    @property
+    def train(self) -> NDArray[np.intp]:
+        """Cycles that are trained on: those outside the group."""
+        kept = np.ones(len(self.codes), bool)
+        if not self.trains_on_all:
+            kept[self.test] = False
+        return np.flatnonzero(kept)
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        """Group of each training cycle."""
+        return self.names[self.codes[self.train]]
+
+    def set_aside(self, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Training cycles to fit on, and those to decide by when to stop: see `set_aside`."""
+        train = self.train
+        inner, outer = set_aside(self.codes[train], seed=seed, name=self.group)
+        return train[inner], train[outer]
 
 
 def group_labels(
@@ -99,23 +124,20 @@ def leave_one_group_out(labels: NDArray[np.str_]) -> list[Fold]:
     >>> [fold.group for fold in leave_one_group_out(np.array(["b", "a", "b"]))]
     ['a', 'b']
     """
-    from sklearn.model_selection import LeaveOneGroupOut
-
-    return [
-        Fold(str(labels[test[0]]), train, test, labels[train])
-        for train, test in LeaveOneGroupOut().split(labels, groups=labels)
-    ]
+    names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    tests = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
+    return [Fold(str(name), test, names, codes) for name, test in zip(names, tests, strict=True)]
 
 
 def set_aside(
-    labels: NDArray[np.str_], *, seed: int, name: str
+    labels: NDArray[np.str_] | NDArray[np.intp], *, seed: int, name: str
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Set a fifth of the training groups aside, at least one, to decide when to stop.
 
     Parameters
     ----------
     labels : array [training cycle]
-        Group of each training cycle.
+        Group of each training cycle; only their order matters.
     seed : int
         The recipe's.
     name : str

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from nem2e_tf.cohort import Cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.scoring import mean_pattern, score
-from nem2e_tf.patterns import composition_of, thin
+from nem2e_tf.patterns import composition_of
 from nem2e_tf.refiner_info import Muscle, Reference, RefinerInfo
+from nem2e_tf.thinning import Store, Thinned, thin
 from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.plan import Configuration, Fit, Plan, Settings, make_plan
+from nem2e_tf.training.row_files import store_beside
 from nem2e_tf.training.splits import Fold, group_labels, set_aside
 
 if TYPE_CHECKING:
@@ -54,6 +56,18 @@ def train(
     InputError
         Settings that make no sense, or a folder that holds something else.
     """
+    with store_beside(cohort, folder) as store:
+        return _train(cohort, folder, settings, store, licence, on_epoch)
+
+
+def _train(
+    cohort: Cohort,
+    folder: "str | os.PathLike[str]",
+    settings: Settings,
+    store: Store,
+    licence: str,
+    on_epoch: Callable[[int], None] | None,
+) -> "Refiner":
     from nem2e_tf.refiner import save_refiner
 
     _, labels = group_labels(cohort.cycles, by=settings.by, blocks=settings.blocks)
@@ -61,11 +75,11 @@ def train(
     if len(plan.configurations) != 1:
         raise InputError("train: expected one model under one input pattern")
     configuration = plan.configurations[0]
-    everything = np.arange(len(labels))
-    inner, outer = set_aside(labels, seed=0, name=EVERYTHING)
-    workshop = Workshop(cohort, settings, plan)
+    names, codes = np.unique(labels, return_inverse=True)
+    inner, outer = set_aside(codes, seed=0, name=EVERYTHING)
+    workshop = Workshop(cohort, settings, plan, store)
     # One fold that leaves nothing out: what was set aside is what the refiner is applied on.
-    workshop.folds = {EVERYTHING: Fold(EVERYTHING, everything, outer, labels)}
+    workshop.folds = {EVERYTHING: Fold(EVERYTHING, outer, names, codes, trains_on_all=True)}
     muscles = workshop.composition(configuration).models
     workshop.plan = Plan(
         plan.configurations,
@@ -79,7 +93,7 @@ def train(
         models[result.fit.muscle].set_weights(result.weights)
     refined = np.concatenate([result.refined for result in results], axis=2)
     used = np.concatenate([outer, inner])[:REFERENCE_CYCLES]
-    metrics = _metrics(cohort, inner, outer, refined)
+    metrics = _metrics(cohort, workshop.thinned, inner, outer, refined, store=store)
     metrics["epochs"] = {result.fit.muscle: result.epochs for result in results}
     info = describe(cohort, settings, configuration, licence=licence, metrics=metrics)
     reference = Reference(
@@ -135,19 +149,21 @@ def _muscles(cohort: Cohort) -> tuple[Muscle, ...]:
 
 
 def _metrics(
-    cohort: Cohort, inner: NDArray[np.intp], outer: NDArray[np.intp], refined: NDArray[np.float32]
+    cohort: Cohort,
+    thinned: Thinned,
+    inner: NDArray[np.intp],
+    outer: NDArray[np.intp],
+    refined: NDArray[np.float32],
+    *,
+    store: Store,
 ) -> dict[str, Any]:
     """Scores on the cycles that were set aside, by muscle; none where none could be."""
     if not len(outer):
         return {"cycles_set_aside": 0}
-    measured = thin(cohort.measured)
-    simulated = thin(cohort.simulated[outer])
     rows = score(
-        measured[outer],
-        simulated=np.stack(
-            [simulated[:, :, list(row)].mean(axis=2) for row in cohort.counterparts], axis=2
-        ),
-        mean_pattern=mean_pattern(measured[inner]),
+        thinned.measured[outer],
+        simulated=thinned.estimates(cohort.counterparts, store=store)[outer],
+        mean_pattern=mean_pattern(thinned.measured, rows=inner),
         refined=refined,
         conditions=cohort.cycles["condition"].to_numpy(dtype=np.str_)[outer],
         durations=(cohort.cycles["end"] - cohort.cycles["start"]).to_numpy(dtype=float)[outer],

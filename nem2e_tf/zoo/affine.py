@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 
 def _solve(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> None:  # noqa: ARG001
-    estimate = np.asarray(model.get_layer("counterparts")(x), np.float64)
+    from nem2e_tf.zoo.blocks import in_blocks
+
+    estimate = in_blocks(model.get_layer("counterparts"), x).astype(np.float64)
     layer = model.get_layer("gain_and_offset")
     fits = [
         gain_and_offset(estimate[present[:, m], :, m], y[present[:, m], :, m])

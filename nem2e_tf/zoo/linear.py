@@ -1,12 +1,15 @@
 """Linear regression on the whole cycle, with a ridge penalty chosen inside the training fold."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.zoo.blocks import RowsOnDisk
+from nem2e_tf.zoo.large_ridge import Part, bundles_of, ridge_of_parts
 from nem2e_tf.zoo.registry import register
 
 if TYPE_CHECKING:
@@ -91,21 +94,61 @@ def _solve(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> N
     calibrate(model, x, y, present)
     layer = model.get_layer("regression")
     n_samples, n_targets = y.shape[1:]
-    normalised = np.asarray(model.get_layer("channel_normalisation")(x), np.float64)
-    features = normalised.reshape(len(x), -1)
-    kernel = np.zeros((features.shape[1], n_samples, n_targets))
+    n_features = int(np.prod(x.shape[1:]))
+    if isinstance(x, RowsOnDisk):
+        fit = functools.partial(_on_disk, model, x)
+    else:
+        fit = functools.partial(_in_memory, _features(model, x))
+    kernel = np.zeros((n_features, n_samples, n_targets))
     bias = np.zeros((n_samples, n_targets))
     for target in range(n_targets):
-        rows = present[:, target]
-        if rows.any():
-            kernel[:, :, target], bias[:, target], _ = ridge(
-                features[rows],
-                y[rows, :, target].astype(np.float64),
-                np.asarray(groups)[rows],
-                penalty=layer.penalty,
+        if present[:, target].any():
+            kernel[:, :, target], bias[:, target], _ = fit(
+                y[:, :, target], present[:, target], np.asarray(groups), penalty=layer.penalty
             )
     layer.set_weights(
-        [kernel.reshape(features.shape[1], -1).astype(np.float32), bias.ravel().astype(np.float32)]
+        [kernel.reshape(n_features, -1).astype(np.float32), bias.ravel().astype(np.float32)]
+    )
+
+
+def _features(model: "keras.Model", rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    normalised = np.asarray(model.get_layer("channel_normalisation")(rows), np.float64)
+    return normalised.reshape(len(rows), -1)
+
+
+def _in_memory(
+    features: NDArray[np.float64],
+    y: NDArray[np.float32],
+    rows: NDArray[np.bool_],
+    groups: NDArray[Any],
+    *,
+    penalty: float | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    return ridge(features[rows], y[rows].astype(np.float64), groups[rows], penalty=penalty)
+
+
+def _on_disk(
+    model: "keras.Model",
+    x: RowsOnDisk,
+    y: NDArray[np.float32],
+    rows: NDArray[np.bool_],
+    groups: NDArray[Any],
+    *,
+    penalty: float | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    bundles = bundles_of(groups[rows])
+    places = np.cumsum(rows) - 1
+
+    def parts() -> Iterator[Part]:
+        for which, block in x.blocks():
+            own = rows[which]
+            outputs = y[which][own].astype(np.float64)
+            yield _features(model, block)[own], outputs, bundles[places[which][own]]
+
+    return ridge_of_parts(
+        parts(),
+        n_features=int(np.prod(x.shape[1:])),
+        penalties=PENALTIES if penalty is None else np.array([penalty]),
     )
 
 
@@ -121,7 +164,8 @@ def linear(
     """Linear regression from all samples of the cycle to all samples of the target.
 
     Each target's ridge penalty is chosen by leaving groups out inside the training fold (Hoerl &
-    Kennard 1970). Hard to beat where subjects are few.
+    Kennard 1970), in five bundles where the rows do not fit the memory. Hard to beat where subjects
+    are few.
 
     Parameters
     ----------

@@ -84,7 +84,9 @@ def best_lag(
 
 
 def _solve(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> None:  # noqa: ARG001
-    estimate = np.asarray(model.get_layer("counterparts")(x), np.float64)
+    from nem2e_tf.zoo.blocks import in_blocks
+
+    estimate = in_blocks(model.get_layer("counterparts"), x).astype(np.float64)
     mixing = model.get_layer("shift")
     boundary = model.get_layer("shift").kind
     n_samples, n_targets = y.shape[1:]

@@ -7,6 +7,7 @@ multiplied with on the way back is transposed once. The result is that of the pl
 `tests/test_fused.py` holds.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -61,6 +62,18 @@ def _transposed(matrix: Any) -> Any:
     return tf.linalg.matrix_transpose(matrix)
 
 
+def _back_through(kernel: Any, n_rows: int | None) -> Callable[[Any], Any]:
+    """Return the product with a transposed kernel, which is made once.
+
+    Unless it would be read by a single row, as often as there are samples: then making it costs
+    more than it saves.
+    """
+    if n_rows == 1:
+        return lambda rows: tf.matmul(rows, kernel, transpose_b=True)
+    back = _transposed(kernel)
+    return lambda rows: tf.matmul(rows, back)
+
+
 def _times(vector: Any, matrices: Any) -> Any:
     """Multiply each row's vector [batch, n] by a matrix of its own [batch, n, m]."""
     return tf.squeeze(tf.matmul(tf.expand_dims(vector, 1), matrices), 1)
@@ -99,10 +112,10 @@ def lstm_sequence(
     def gradient(d_hiddens: Any, d_hidden: Any, d_cell: Any) -> Any:
         d_gates: list[Any] = [None] * n_samples
         d_each = tf.unstack(d_hiddens, num=n_samples, axis=1)
-        back = _transposed(recurrent_kernel)
+        back = _back_through(recurrent_kernel, hidden.shape[0])
         for sample in reversed(range(n_samples)):
             d_gates[sample], d_cell = _backward(steps[sample], d_hidden + d_each[sample], d_cell)
-            d_hidden = tf.matmul(d_gates[sample], back)
+            d_hidden = back(d_gates[sample])
         d_sequence = tf.reshape(
             tf.matmul(tf.concat(d_gates, 0), kernel, transpose_b=True), (n_samples, -1, width)
         )
@@ -212,25 +225,27 @@ def decode(
             d_gates: list[Any] = [None] * n_samples
             d_scores: list[Any] = [None] * n_samples
             d_seens: list[Any] = [None] * n_samples
-            head_back = _transposed(head)
-            back, output_back = _transposed(recurrent_kernel), _transposed(kernel)
+            n_rows = hidden.shape[0]
+            head_back, back = _back_through(head, n_rows), _back_through(recurrent_kernel, n_rows)
+            output_back = _back_through(kernel, n_rows)
             if attentive:
-                combine_back, looked_back = _transposed(combine), _transposed(looked)
+                combine_back = _back_through(combine, n_rows)
+                looked_back = _transposed(looked)
             d_hidden, d_cell, d_next = tf.zeros_like(hidden), tf.zeros_like(cell), None
             for sample in reversed(range(n_samples)):
                 if d_next is not None:
                     d_outputs[sample] += d_next
-                d_seen = tf.matmul(d_outputs[sample], head_back)
+                d_seen = head_back(d_outputs[sample])
                 if attentive:
                     d_seens[sample] = _tanh_gradient(y=emitted[sample], dy=d_seen)
                     d_attention = _times(d_seens[sample], looked_back)
                     inner = tf.reduce_sum(attentions[sample] * d_attention, -1, keepdims=True)
                     d_scores[sample] = attentions[sample] * (d_attention - inner)
                     d_hidden += _times(d_scores[sample], scored)
-                    d_seen = tf.matmul(d_seens[sample], combine_back)
+                    d_seen = combine_back(d_seens[sample])
                 d_gates[sample], d_cell = _backward(steps[sample], d_hidden + d_seen, d_cell)
-                d_hidden = tf.matmul(d_gates[sample], back)
-                d_next = tf.matmul(d_gates[sample], output_back)
+                d_hidden = back(d_gates[sample])
+                d_next = output_back(d_gates[sample])
                 if told:
                     d_next *= 1 - told[sample]
             d_joined = _weight_gradient([step.inputs for step in steps], d_gates)
