@@ -22,7 +22,11 @@ from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.files import replacing
-from nem2e_tf.storage_text import setting, take_apart
+from nem2e_tf.storage_numbers import pandas_pays
+from nem2e_tf.storage_text import Text, setting, take_apart
+
+# Of a large file, the bytes that have to hold the header; the rest goes to pandas as it is.
+_START = 1 << 16
 
 _OURS = (
     "version",
@@ -126,9 +130,8 @@ def read_storage(path: "str | os.PathLike[str]") -> Storage:
         time decreases or is nan. The message names the line and column.
     """
     where = Path(path)
-    text = _read_text(where)
-    parts = take_apart(text, where=str(where))
-    time, data = parts.values[:, 0].copy(), parts.values[:, 1:].copy()
+    parts = _read_text(where)
+    time, data = parts.values[:, 0].copy(), parts.values[:, 1:]
     labels = parts.labels[1:]
     notes = list(parts.notes)
     twice = [label for label, count in Counter(labels).items() if count > 1]
@@ -152,13 +155,7 @@ def read_storage(path: "str | os.PathLike[str]") -> Storage:
         notes.append(
             f"{len(still)} time stamps stand twice, the first on line {parts.lines[still[0] + 1]}"
         )
-    for what, found in (("nan", np.isnan(data)), ("infinite", np.isinf(data))):
-        columns = np.flatnonzero(found.any(axis=0))
-        if len(columns):
-            notes.append(
-                f"{found.sum()} {what} cells in {len(columns)} columns, such as "
-                f"{labels[columns[0]]}"
-            )
+    notes += _not_finite(data, labels)
     degrees = setting(parts.header, "inDegrees")
     in_degrees = {"yes": True, "true": True, "no": False, "false": False}.get(
         (degrees or "").lower()
@@ -201,23 +198,36 @@ def write_storage(path: "str | os.PathLike[str]", storage: Storage) -> None:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
-def _read_text(where: Path) -> str:
+def _not_finite(data: NDArray[np.float64], labels: tuple[str, ...]) -> list[str]:
+    if np.isfinite(data).all():
+        return []
+    notes = []
+    for what, found in (("nan", np.isnan(data)), ("infinite", np.isinf(data))):
+        columns = np.flatnonzero(found.any(axis=0))
+        if len(columns):
+            notes.append(
+                f"{found.sum()} {what} cells in {len(columns)} columns, such as "
+                f"{labels[columns[0]]}"
+            )
+    return notes
+
+
+def _read_text(where: Path) -> Text:
     try:
-        raw = where.read_bytes()
+        with where.open("rb") as file:
+            if pandas_pays(os.fstat(file.fileno()).st_size):
+                try:
+                    return take_apart(file.read(_START), where=str(where), rest=file)
+                except InputError:
+                    file.seek(0)
+            raw = file.read()
     except FileNotFoundError:
         raise InputError(f"{where}: expected a storage file, found no such file") from None
     except OSError as error:
         raise InputError(f"{where}: expected a storage file, cannot read it ({error})") from None
-    if not raw.strip():
+    if not raw or raw.isspace():
         raise InputError(f"{where}: expected a storage file, found an empty file")
-    if b"\0" in raw:
-        raise InputError(
-            f"{where}: expected a storage file, found binary content; save it as plain text"
-        )
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return take_apart(raw, where=str(where))
 
 
 def _check_writable(where: Path, storage: Storage) -> None:

@@ -1,26 +1,28 @@
-"""The text of a storage file taken apart: header, labels and numbers, as real files have them.
-
-Two ways through the numbers: a fast one that converts all of them at once after counting the cells
-of each line, and, only where that fails, a slow one that names the line and column at fault.
-"""
+"""The text of a storage file taken apart: header, labels and numbers, as real files have them."""
 
 import re
-import warnings
 from dataclasses import dataclass
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.storage_numbers import BLANK, Rows, cells_of, decode, number
 
-BLANK = " \t,"
-_NUMBER = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan|nan\(\w*\))", re.IGNORECASE
-)
-_WINDOWS_NAN = re.compile(r"[+-]?1\.#(QNAN|SNAN|IND|NAN)0*", re.IGNORECASE)
 _SETTING = re.compile(r"(\w[\w .]*?)\s*=\s*(.*)")
 _SIMM_SETTING = re.compile(r"(name|datarows|datacolumns|otherdata|range)\s+(.*)", re.IGNORECASE)
-VECTORS = ("vec2", "vec3", "vec4", "vec5", "vec6", "unitvec3", "quaternion")
+_BLANKS = re.compile(rb"[ \t,]+")
+_END = re.compile(rb"^[ \t,]*endheader[ \t,]*$", re.IGNORECASE | re.MULTILINE)
+# How far behind a number that may be a remnant of a header another end of a header is looked for.
+_REMNANT = 4096
+_VECTORS = ("vec2", "vec3", "vec4", "vec5", "vec6", "unitvec3", "quaternion")
+
+
+def setting(header: dict[str, str], *keys: str) -> str | None:
+    """Return a setting of the header by any of its names, in any case; None where it has none."""
+    wanted = {key.lower() for key in keys}
+    return next((value for key, value in header.items() if key.lower() in wanted), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +39,7 @@ class Text:
         Labels with ``time`` first; those of vector cells expanded to ``label_1``, ``label_2``, ...
     values : float64 array [row, column]
         Numbers, time first.
-    lines : list of int
+    lines : int array [row]
         Line number of each row, from 1.
     notes : tuple of str
         What was odd and how it was read.
@@ -47,65 +49,68 @@ class Text:
     header: dict[str, str]
     labels: tuple[str, ...]
     values: NDArray[np.float64]
-    lines: list[int]
+    lines: NDArray[np.intp]
     notes: tuple[str, ...]
 
 
-def take_apart(text: str, *, where: str) -> Text:
-    """Take the text of a storage file apart.
+def take_apart(content: bytes, *, where: str, rest: BinaryIO | None = None) -> Text:
+    """Take the content of a storage file apart.
 
     Parameters
     ----------
-    text : str
-        Content of the file.
+    content : bytes
+        Content of the file: ASCII, UTF-8, or Latin-1 where it is not UTF-8.
     where : str
         The file's name, for messages.
+    rest : binary file, optional
+        What follows the content, where that is the start of a large file only.
 
     Raises
     ------
     InputError
-        The text is no storage file, was cut short, or holds a cell that is no number.
+        The content is no storage file, was cut short, or holds a cell that is no number. With a
+        rest: something is odd, and only the whole content tells what.
     """
+    content = content.removeprefix(b"\xef\xbb\xbf")
     notes: list[str] = []
-    ended = text.endswith(("\n", "\r"))
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace('"', "").split("\n")
-    ends = [i for i, line in enumerate(lines) if line.strip(BLANK).lower() == "endheader"]
-    start = ends[-1] + 1 if ends else 0
-    first = next((i for i in range(start, len(lines)) if _starts_with_number(lines[i])), len(lines))
-    titles = [i for i in range(start, first) if lines[i].strip(BLANK)]
-    if not ends and (not titles or first == len(lines)):
+    ended = rest is not None or content.endswith((b"\n", b"\r"))
+    marks = _marks_in(content)
+    if b"\0" in marks:
         raise InputError(
-            f"{where}: expected a storage file (header, endheader, labels, numbers), "
-            "found no endheader and no rows of numbers under labels"
+            f"{where}: expected a storage file, found binary content; save it as plain text"
         )
-    if not titles:
-        raise InputError(
-            f"{where}, line {first + 1}: expected column labels after endheader, found "
-            f"{'numbers' if first < len(lines) else 'the end of the file; it seems cut'}"
-        )
-    name, header = _read_header(lines[: ends[0]] if ends else lines[: titles[-1]])
-    if not ends:
+    if b"\r" in marks:
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if b'"' in marks:
+        content = content.replace(b'"', b"")
+    parts = _find_parts(content, where)
+    if rest is not None and (marks or len(content) < parts.body + _REMNANT):
+        raise InputError(f"{where}: expected a plain start, found another; read the file whole")
+    lines, titles, first = parts.lines, parts.titles, len(parts.lines)
+    name, header = _read_header(lines[: parts.end if parts.has_end else titles[-1]])
+    if not parts.has_end:
         notes.append("no endheader; the line above the first row of numbers taken as labels")
-    damaged = bool(ends) and len(titles) > 1
-    rows = [i for i in range(first, len(lines)) if lines[i].strip(BLANK)]
-    body = _Body(where, lines, rows, header)
-    labels, repaired = _read_labels(lines[titles[-1]], body.columns, damaged=damaged)
+    damaged = parts.has_end and len(titles) > 1
+    vectors = _holds_vectors(header, where)
+    body = Rows(content, rest, start=parts.body, where=where, above=first, vectors=vectors)
+    title = lines[titles[-1]]
+    labels, repaired = _read_labels(title, body.columns, damaged=damaged)
+    at = f"{where}, line {titles[-1] + 1}"
+    if damaged and any(number(cell.encode()) is not None for cell in cells_of(title)):
+        raise InputError(
+            f"{at}, column 1: expected labels or a number, found {cells_of(title)[0][:40]!r}"
+        )
     if labels is None:
         raise InputError(
             f"{where}, line {first + 1}: expected as many cells as there are labels "
-            f"({_columns_of(lines[titles[-1]])}), found {body.columns}"
+            f"({_columns_of(title)}), found {body.columns}"
         )
     if labels[0].lower() != "time":
-        raise InputError(
-            f"{where}, line {titles[-1] + 1}: expected 'time' as the first label, "
-            f"found {labels[0]!r}"
-        )
+        raise InputError(f"{at}: expected 'time' as the first label, found {labels[0][:40]!r}")
     empty = [i + 1 for i, label in enumerate(labels) if not label]
     if empty:
-        raise InputError(
-            f"{where}, line {titles[-1] + 1}, column {empty[0]}: expected a label, found none"
-        )
-    tabs = lines[titles[-1]].strip().count("\t")
+        raise InputError(f"{at}, column {empty[0]}: expected a label, found none")
+    tabs = title.strip().count("\t")
     if tabs and len(labels) not in (tabs + 1, tabs + 1 + repaired):
         notes.append("labels are separated by tabs and spaces both")
     if damaged or repaired:
@@ -114,120 +119,115 @@ def take_apart(text: str, *, where: str) -> Text:
             + (", their first one restored as 'time'" if repaired else "")
         )
     else:
-        notes += _compare_counts(header, len(rows), len(labels), ended=ended, where=where)
-    values = body.values(labels)
-    if rows and not ended:
+        notes += _compare_counts(header, len(body.lines), len(labels), ended=ended, where=where)
+    # One order in memory, whichever way they were read: sums depend on it in their last digit.
+    values = np.asfortranarray(body.values(labels))
+    if len(values) and not ended:
         notes.append("no newline at the end; the last number may have been cut short")
     if body.parts > 1:
         notes.append(f"cells of {body.parts} numbers read as columns label_1 to _{body.parts}")
-        parts = range(1, body.parts + 1)
-        labels = [labels[0], *(f"{label}_{part}" for label in labels[1:] for part in parts)]
-    return Text(name, header, tuple(labels), values, [i + 1 for i in rows], tuple(notes))
+        components = range(1, body.parts + 1)
+        labels = [labels[0], *(f"{label}_{part}" for label in labels[1:] for part in components)]
+    return Text(name, header, tuple(labels), values, body.lines, tuple(notes))
 
 
-class _Body:
-    """The rows of numbers and how their cells are separated."""
+def _marks_in(content: bytes) -> set[bytes]:
+    """Tell which of the characters that no plain file has stand in a content.
 
-    def __init__(
-        self, where: str, lines: list[str], rows: list[int], header: dict[str, str]
-    ) -> None:
-        self.where, self.lines, self.rows = where, lines, rows
-        kind = setting(header, "DataType") or "double"
-        line = lines[rows[0]].rstrip(BLANK) if rows else ""
-        self.parts, self.commas = 1, False
-        if kind.lower() in VECTORS:
-            cells = line.split()
-            self.parts = cells[1].count(",") + 1 if len(cells) > 1 else 1
-        elif kind.lower() not in ("double", "float"):
-            raise InputError(f"{where}: expected DataType double, Vec3 or Quaternion, found {kind}")
-        else:
-            self.commas = "," in line and "\t" not in line.strip()
-        self.columns = len(line.split(",") if self.commas else line.split())
+    A large content is taken in pieces, which stay near the processor for all three searches.
+    """
+    step = 1 << 18
+    return {
+        mark
+        for at in range(0, len(content), step)
+        for mark in (b"\0", b"\r", b'"')
+        if content.find(mark, at, at + step) >= 0
+    }
 
-    def values(self, labels: list[str]) -> NDArray[np.float64]:
-        """Return the numbers, float64 [row, column]; vector cells spread over columns."""
-        width = 1 + (self.columns - 1) * self.parts if self.rows else len(labels)
-        if not self.rows:
-            return np.empty((0, width))
-        if all(self._is_regular(self.lines[i], width) for i in self.rows):
-            body = "\n".join(self.lines[self.rows[0] :])
-            if self.commas or self.parts > 1:
-                body = body.replace(",", " ")
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                try:
-                    found = np.fromstring(body, dtype=np.float64, sep=" ")
-                except (DeprecationWarning, ValueError):
-                    found = np.empty(0)
-            # A token gives at least one number ("1-2" gives two), so equal counts mean one each.
-            if found.size == len(self.rows) * width:
-                return found.reshape(len(self.rows), width)
-        return np.array([self._careful(i, labels) for i in self.rows])
 
-    def _is_regular(self, line: str, width: int) -> bool:
-        if self.parts > 1:
-            cells = line.split()
-            return len(cells) == self.columns and all(
-                cell.count(",") == (self.parts - 1 if k else 0)
-                and not cell.startswith(",")
-                and not cell.endswith(",")
-                and ",," not in cell
-                for k, cell in enumerate(cells)
-            )
-        if not self.commas:
-            return len(line.split()) == width
-        cells = line.rstrip(BLANK).split(",")
-        return len(cells) == width and all(len(cell.split()) == 1 for cell in cells)
+@dataclass(frozen=True)
+class _Parts:
+    """Where the parts of a file are.
 
-    def _careful(self, index: int, labels: list[str]) -> list[float]:
-        where = f"{self.where}, line {index + 1}"
-        line = self.lines[index].rstrip(BLANK)
-        cells = [c.strip() for c in line.split(",")] if self.commas else line.split()
-        by_tab = [cell.strip() for cell in self.lines[index].split("\t")]
-        if len(cells) < self.columns <= len(by_tab) and "" in by_tab[: self.columns]:
-            cells = by_tab[: self.columns]
-        if len(cells) != self.columns:
-            cut = index == self.rows[-1] and len(cells) < self.columns
+    `lines` are those above the first row of numbers, `titles` the numbers of those that may hold
+    labels, `end` the line of endheader where there is one (`has_end`), `body` the place of the
+    first row among the bytes.
+    """
+
+    lines: list[str]
+    titles: list[int]
+    end: int
+    has_end: bool
+    body: int
+
+
+def _find_parts(content: bytes, where: str) -> _Parts:
+    ends: list[int] = []
+    position = 0
+    found = _END.search(content)
+    if found:
+        position = found.end()
+        ends.append(content.count(b"\n", 0, found.start()))
+    while position < len(content):
+        stop = content.find(b"\n", position)
+        stop = len(content) if stop < 0 else stop
+        cells = _BLANKS.split(content[position:stop].strip(BLANK.encode()))
+        if number(cells[0]) is not None:
+            # Stale bytes at the start of a damaged file may be a number too, alone on its line.
+            again = None
+            if ends and len(cells) == 1:
+                again = _END.search(content, stop, stop + _REMNANT)
+            if again is None:
+                break
+            stop = again.start() - 1
+        elif ends and len(cells) == 1 and cells[0].lower() == b"endheader":
+            ends.append(content.count(b"\n", 0, position))
+        position = stop + 1
+    position = min(position, len(content))
+    text = decode(content[:position])
+    lines = text.removesuffix("\n").split("\n") if text else []
+    below = ends[-1] + 1 if ends else 0
+    titles = [i for i in range(below, len(lines)) if lines[i].strip(BLANK)]
+    for i in range(below - 1):
+        cells = _BLANKS.split(lines[i].strip(BLANK).encode())
+        if len(cells) > 1 and all(number(cell) is not None for cell in cells):
             raise InputError(
-                f"{where}: expected {self.columns} numbers, found {len(cells)}"
-                + ("; the file seems cut, get a whole copy" if cut else "")
+                f"{where}, line {i + 1}: expected a header as far as endheader on line {below}, "
+                "found a row of numbers; split the file if it is two in one"
             )
-        row: list[float] = []
-        for column, cell in enumerate(cells):
-            numbers = cell.split(",") if self.parts > 1 and column else [cell]
-            if len(numbers) != (self.parts if column else 1):
-                raise InputError(
-                    f"{where}, column {column + 1} ({labels[column]}): expected {self.parts} "
-                    f"numbers in the cell, found {len(numbers)}"
-                )
-            for number in numbers:
-                if _WINDOWS_NAN.fullmatch(number):
-                    row.append(np.nan)
-                elif _NUMBER.fullmatch(number):
-                    row.append(np.nan if "nan" in number.lower() else float(number))
-                else:
-                    raise InputError(
-                        f"{where}, column {column + 1} ({labels[column]}): expected a number, "
-                        f"found {number[:40]!r}{_advise(number)}"
-                    )
-        return row
+    if not ends and (not titles or position == len(content)):
+        raise InputError(
+            f"{where}: expected a storage file (header, endheader, labels, numbers), "
+            "found no endheader and no rows of numbers under labels"
+        )
+    if not titles:
+        has_rows = position < len(content)
+        raise InputError(
+            f"{where}, line {len(lines) + 1}: expected column labels after endheader, found "
+            f"{'numbers' if has_rows else 'the end of the file; it seems cut'}"
+        )
+    return _Parts(lines, titles, ends[0] if ends else 0, bool(ends), position)
 
 
-def setting(header: dict[str, str], *keys: str) -> str | None:
-    """Return a setting of the header by any of its names, in any case; None where it has none."""
-    wanted = {key.lower() for key in keys}
-    return next((value for key, value in header.items() if key.lower() in wanted), None)
+def _holds_vectors(header: dict[str, str], where: str) -> bool:
+    kind = setting(header, "DataType") or "double"
+    if kind.lower() not in ("double", "float", *_VECTORS):
+        raise InputError(
+            f"{where}: expected DataType double, Vec3 or Quaternion, found {kind[:40]}"
+        )
+    return kind.lower() in _VECTORS
 
 
 def _read_header(lines: list[str]) -> tuple[str, dict[str, str]]:
+    """Name and settings in the lines above the labels."""
     name = ""
     header: dict[str, str] = {}
-    for number, line in enumerate(lines):
+    for index, line in enumerate(lines):
         text = line.strip(BLANK)
         matched = _SETTING.fullmatch(text) or _SIMM_SETTING.fullmatch(text)
         if matched and matched[1].lower() != "name":
             header.setdefault(matched[1], matched[2])
-        elif matched or number == 0:
+        elif matched or index == 0:
             name = name or (matched[2] if matched else text)
     return name, header
 
@@ -236,7 +236,7 @@ def _read_labels(line: str, columns: int, *, damaged: bool) -> tuple[list[str] |
     """Labels that fit the number of columns, and whether the first one had to be restored."""
     text = line.rstrip(BLANK)
     ways = [[c.strip() for c in text.split(mark)] for mark in ("\t", ",") if mark in text]
-    ways.append(text.split())
+    ways.append(cells_of(text))
     fitting = ways[0] if not columns else next((w for w in ways if len(w) == columns), None)
     if fitting is not None:
         # The end of a half overwritten "time" is restored only where the header is known damaged.
@@ -248,13 +248,22 @@ def _read_labels(line: str, columns: int, *, damaged: bool) -> tuple[list[str] |
 
 
 def _columns_of(line: str) -> int:
+    """Count the labels in a line of labels."""
     text = line.rstrip(BLANK)
-    return len(text.split("\t") if "\t" in text else text.split("," if "," in text else None))
+    mark = next((mark for mark in ("\t", ",") if mark in text), None)
+    return len(text.split(mark) if mark else cells_of(text))
 
 
 def _compare_counts(
     header: dict[str, str], rows: int, columns: int, *, ended: bool, where: str
 ) -> list[str]:
+    """Compare the counts a header states with those found; what does not fit, as notes.
+
+    Raises
+    ------
+    InputError
+        More rows are stated than found and the file does not end with a newline, or has no row.
+    """
     notes = []
     for keys, found, what in (
         (("nRows", "datarows"), rows, "rows"),
@@ -279,16 +288,3 @@ def _compare_counts(
             f"{where}: expected rows of numbers, found the end of the file within the labels"
         )
     return notes
-
-
-def _starts_with_number(line: str) -> bool:
-    cells = line.replace(",", " ").split(maxsplit=1)
-    return bool(cells) and bool(_NUMBER.fullmatch(cells[0]) or _WINDOWS_NAN.fullmatch(cells[0]))
-
-
-def _advise(cell: str) -> str:
-    if not cell:
-        return "; write nan where a value is missing"
-    if re.fullmatch(r"[+-]?\d+,\d+", cell):
-        return "; write a decimal point, not a comma"
-    return ""

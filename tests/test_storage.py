@@ -1,9 +1,13 @@
 """Storage files: what real ones do, what is refused, and that nothing is read wrong in silence."""
 
+import importlib.util
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -11,9 +15,17 @@ from hypothesis.extra.numpy import arrays
 from nem2e_tf.errors import InputError
 from nem2e_tf.storage import Storage, read_storage, write_storage
 
+TOOLS = Path(__file__).resolve().parents[1] / "tools"
 PLAIN = "gait\nversion=1\nnRows=3\nnColumns=3\ninDegrees=yes\nendheader\ntime\ta\tb\n"
 ROWS = "0.0\t1.5\t-2\n0.1\t2.5\t1e-3\n0.2\t3.5\t40\n"
 EXPECTED = np.array([[1.5, -2], [2.5, 1e-3], [3.5, 40]])
+
+
+def tool(name):
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def read_text(tmp_path, text, name="file.sto"):
@@ -95,7 +107,7 @@ def test_forms_that_read_like_the_plain_file(tmp_path, change, note):
         (PLAIN + "0.0\t1\t2\n0.1\t2\t3", "expected 3 rows (nRows), found 2 and no newline"),
         (PLAIN, "expected 3 rows (nRows), found 0"),
         (PLAIN.replace("nRows=3\n", "").rstrip("\n"), "the end of the file within the labels"),
-        (PLAIN[: PLAIN.index("time")], "line 8: expected column labels after endheader"),
+        (PLAIN[: PLAIN.index("time")], "line 7: expected column labels after endheader"),
         (
             PLAIN.replace("time\ta\tb\n", "") + ROWS,
             "line 7: expected column labels after endheader, found numbers",
@@ -103,6 +115,15 @@ def test_forms_that_read_like_the_plain_file(tmp_path, change, note):
         (
             PLAIN.replace("time", "frame") + ROWS,
             "line 7: expected 'time' as the first label, found 'frame'",
+        ),
+        (PLAIN + ROWS + PLAIN + ROWS, "line 11: expected 3 numbers, found 1"),
+        (
+            PLAIN.replace("endheader", "endheade") + ROWS + PLAIN + ROWS,
+            "line 8: expected a header as far as endheader on line 16, found a row of numbers",
+        ),
+        (
+            PLAIN + "x.0\t1\t2\n" + ROWS,
+            "line 8, column 1: expected labels or a number, found 'x.0'",
         ),
         (PLAIN.replace("\ta\t", "\t\t") + ROWS, "line 7, column 2: expected a label, found none"),
         (
@@ -333,6 +354,55 @@ def test_corpus_is_covered_whole_and_no_number_is_lost(shared_data):
         np.testing.assert_array_equal(whole.ravel(), numbers)
 
 
+@pytest.mark.shared_data
+def test_table_of_the_corpus(shared_data, capsys):
+    """Printed whatever pytest is asked to capture: every file, its verdict and why."""
+    folder = shared_data / "storage_corpus"
+    lines = []
+    for name, verdict in CORPUS.items():
+        try:
+            storage = read_storage(folder / name)
+        except InputError as error:
+            assert isinstance(verdict, str)
+            lines.append(f"{name:<78} refused  {str(error).partition(': ')[2]}")
+            continue
+        assert storage.data.shape == verdict[:2]
+        why = f"{storage.n_rows} rows of {len(storage.labels)} columns"
+        lines.append(f"{name:<78} read     {'; '.join((why, *storage.notes))}")
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
+
+
+@pytest.mark.shared_data
+def test_damaged_files_are_read_right_or_refused_in_one_line(shared_data, tmp_path):
+    fuzz_storage = tool("fuzz_storage")
+    files = sorted(p for p in (shared_data / "storage_corpus").iterdir() if p.suffix != ".tsv")
+    verdicts, wrong = fuzz_storage.fuzz(files, count=400, seed=20250101, folder=tmp_path)
+    assert wrong == []
+    assert verdicts["read"] > 50
+    assert verdicts["refused"] > 50
+
+
+def test_the_judge_of_damaged_files_sees_what_is_wrong(tmp_path):
+    fuzz_storage = tool("fuzz_storage")
+    content = (PLAIN + ROWS).encode()
+    right = read_text(tmp_path, content)
+    assert fuzz_storage.judge(content, right) == ""
+    less = Storage("", right.labels, right.time[:2], right.data[:2])
+    assert "3 rows in the file, 2 read" in fuzz_storage.judge(content, less)
+    other = Storage("", right.labels, right.time, right.data + 1e-12)
+    assert fuzz_storage.judge(content, other) == "numbers differ"
+    content = (PLAIN.replace("nRows=3", "nRows=4") + ROWS).encode()
+    silent = Storage("", right.labels, right.time, right.data, header={"nRows": "4"})
+    assert "nothing said" in fuzz_storage.judge(content, silent)
+
+
+@pytest.mark.parametrize("control", ["\x0b", "\x1f", "\x85", "\xa0"])
+def test_characters_that_print_nothing_are_no_separators(tmp_path, control):
+    with pytest.raises(InputError, match="line 9"):
+        read_text(tmp_path, PLAIN + ROWS.replace("0.1\t", f"{control}0.1\t"))
+
+
 labels = st.lists(
     st.text("abcXYZ_/.|0123456789-", min_size=1, max_size=12), min_size=1, max_size=5, unique=True
 ).filter(lambda names: "time" not in names)
@@ -465,3 +535,10 @@ def test_writer_layout_and_settings(tmp_path):
     )
     with pytest.raises(InputError, match="expected an existing folder"):
         write_storage(tmp_path / "absent" / "file.sto", storage)
+
+
+def test_reading_benchmark_runs():
+    done = CliRunner().invoke(tool("bench_reading").main, ["--megabytes", "0.05", "--rounds", "1"])
+    assert done.exit_code == 0, done.output
+    assert "nem2e_tf.storage" in done.output
+    assert done.output.count("0.05 MB") == 10
