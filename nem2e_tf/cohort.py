@@ -18,7 +18,7 @@ from nem2e_tf.files import output_folder, read_json, replacing, write_json, writ
 FORMAT = 1
 POINTS = 101
 CYCLE_COLUMNS = ("subject", "condition", "speed", "side", "trial", "cycle", "start", "end")
-TEXT_COLUMNS = ("subject", "condition", "side", "trial")
+TEXT_COLUMNS = ("subject", "condition", "side", "trial", "odd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,8 @@ class Cohort:
         Normalised EMG. NaN where an electrode is bad: such a cycle is left out for that muscle.
     cycles : DataFrame
         One row a cycle: subject, condition, speed (m/s), side, trial, cycle (number within the
-        trial), start and end (s).
+        trial), start and end (s). Further columns are kept; that of recordings has ``odd``, in
+        words, where a cycle is unlike the others.
     channels : DataFrame
         One row a simulated channel: ``name`` (such as ``soleus_ipsi``) and ``source`` (the label
         in the recordings).

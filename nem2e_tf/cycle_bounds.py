@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nem2e_tf import gait
 from nem2e_tf.errors import InputError, near
@@ -35,16 +36,9 @@ def cycles_of_plate(
     Raises
     ------
     InputError
-        The column is missing, or the force holds NaN.
+        The column is missing, the force holds NaN, or several feet hit the plate.
     """
-    tried = (plate, f"{plate}_vy", f"{plate}vy")
-    label = next((name for name in tried if name in forces.labels), None)
-    if label is None:
-        raise InputError(
-            f"{forces.path or forces.name}: expected a vertical force {plate}_vy, found none"
-            f"{near(f'{plate}_vy', [name for name in forces.labels if name.endswith('vy')])}"
-        )
-    times = gait.contacts(forces.time, forces.column(label), threshold=threshold)
+    times = contacts_in(forces, vertical_force(forces, plate), threshold=threshold)
     cycles = gait.cycles_from_contacts(times)
     odd = max(len(times) - 1, 0) - len(cycles)
     notes = []
@@ -54,6 +48,63 @@ def cycles_of_plate(
             f"{gait.SHORTEST:g} s or longer than {gait.LONGEST:g} s"
         )
     return cycles, notes
+
+
+def vertical_force(forces: Storage, plate: str) -> str:
+    """Find the label of a plate's vertical force; see `cycles_of_plate`.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    for label in (plate, f"{plate}_vy", f"{plate}vy"):
+        if label in forces.labels:
+            return label
+    vertical = [name for name in forces.labels if name.endswith("vy")]
+    raise InputError(
+        f"{forces.path or forces.name}: expected a vertical force {plate}_vy, found "
+        f"{', '.join(vertical) or 'no column that ends in vy'}{near(f'{plate}_vy', vertical)}"
+    )
+
+
+def contacts_in(
+    forces: Storage, label: str, *, threshold: float = gait.THRESHOLD
+) -> NDArray[np.float64]:
+    """Find the contacts in a vertical force of a file.
+
+    Where the file has the plate's centre of pressure (``..px`` and ``..pz`` beside ``..vy``), it is
+    looked at as well; see `nem2e_tf.gait.several_feet`.
+
+    Parameters
+    ----------
+    forces : Storage
+        Ground-reaction file.
+    label : str
+        Of the vertical force.
+    threshold : float
+        N.
+
+    Returns
+    -------
+    float64 array [contact], s
+
+    Raises
+    ------
+    InputError
+        The force holds NaN, or several feet hit the plate.
+    """
+    newtons = forces.column(label)
+    where = f"{forces.path or forces.name}, column {label!r}"
+    centre = [f"{label.removesuffix('vy')}{axis}" for axis in ("px", "pz")]
+    try:
+        times = gait.contacts(forces.time, newtons, threshold=threshold)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if label.endswith("vy") and set(centre) <= set(forces.labels):
+        place = np.stack([forces.column(name) for name in centre], axis=1)
+        gait.refuse_shared_plate(forces.time, newtons, place, where=where, threshold=threshold)
+    return times
 
 
 def read_events(path: "str | os.PathLike[str]") -> tuple[Cycles, list[str]]:

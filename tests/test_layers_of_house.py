@@ -18,18 +18,23 @@ MAY_IMPORT = {
     "files": ("errors",),
     "folders": ("errors", "files"),
     "composition": ("errors",),
-    "storage_text": ("errors",),
-    "storage": ("errors", "files", "storage_text"),
+    "storage_numbers": ("errors",),
+    "storage_text": ("errors", "storage_numbers"),
+    "storage": ("errors", "files", "storage_numbers", "storage_text"),
     "muscles": ("errors",),
     "emg": ("errors",),
     "gait": ("errors",),
     "cycle_bounds": ("errors", "gait", "storage"),
     "channel_order": ("errors", "muscles"),
     "cohort": ("errors", "files"),
+    "trc": ("errors", "storage_numbers"),
+    "checks": ("errors", "files", "storage", "muscles", "gait", "cohort"),
     "importers": (
         *("errors", "files", "storage", "muscles", "emg", "gait", "cycle_bounds", "cohort"),
+        *("trc", "checks"),
     ),
-    "patterns": ("errors", "composition", "cohort"),
+    "thinning": ("errors", "composition", "cohort"),
+    "patterns": ("errors", "composition", "cohort", "thinning"),
     "zoo": ("errors",),
     "evaluation": ("errors", "files"),
     "refiner_info": ("errors", "files", "composition"),
@@ -37,7 +42,8 @@ MAY_IMPORT = {
         *("errors", "files", "folders", "composition", "channel_order", "refiner_info", "zoo"),
     ),
     "training": (
-        *("errors", "files", "composition", "cohort", "patterns", "zoo", "evaluation"),
+        *("errors", "files", "composition", "cohort", "thinning", "patterns", "zoo"),
+        "evaluation",
         *("refiner", "refiner_info", "quiet"),
     ),
     "refining": (
@@ -55,13 +61,16 @@ HEAVY = ("tensorflow", "keras", "ai_edge_litert", "matplotlib", "sklearn", "stat
 # Importing these must not load what is heavy, nor pandas where a device runs them.
 LIGHT = (
     *("errors", "files", "folders", "composition", "storage_text", "storage", "muscles", "emg"),
-    *("gait", "cycle_bounds", "channel_order", "cohort", "importers", "patterns", "evaluation"),
+    *("gait", "cycle_bounds", "channel_order", "cohort", "importers", "thinning", "patterns"),
+    *("trc", "checks", "storage_numbers"),
+    "evaluation",
     *("refiner_info", "refiner", "refining", "report", "cli"),
     *("export.runtime", "export.metadata"),
 )
 WITHOUT_PANDAS = (
-    *("errors", "files", "folders", "composition", "storage_text", "storage", "muscles", "gait"),
-    *("cycle_bounds", "channel_order", "refiner_info", "refining", "export.runtime", "cli"),
+    *("errors", "files", "folders", "composition", "storage_numbers", "storage_text", "storage"),
+    *("muscles", "gait", "cycle_bounds", "channel_order", "refiner_info", "refining"),
+    *("export.runtime", "cli"),
 )
 
 
@@ -140,7 +149,9 @@ def test_what_runs_on_a_device_needs_no_pandas(name):
     assert "pandas" not in map(part_of, imports(MODULES[name], top_level_only=True))
 
 
-@pytest.mark.parametrize("name", [n for n in MODULES if within(n, ("cohort", "patterns", "emg"))])
+@pytest.mark.parametrize(
+    "name", [n for n in MODULES if within(n, ("cohort", "thinning", "patterns", "emg"))]
+)
 def test_data_knows_no_tensorflow_at_all(name):
     assert not {part_of(n) for n in imports(MODULES[name])} & {"tensorflow", "keras"}
 

@@ -7,34 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from recordings import LABELS, TIME, activation, store
 
 from nem2e_tf.cli.data import command
 from nem2e_tf.cohort import load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.importers.manifest import build
-from nem2e_tf.storage import Storage, write_storage
 
-TIME = np.arange(0, 10.001, 0.01)
 HEADER = "subject,condition,speed,side,simulated,emg,ground_reaction,plate\n"
 ROW = "s1,free,1.2,r,sim.sto,emg.sto,grf.mot,plate1\n"
 MAP = "column,muscle\nsol,soleus\nta,tib_ant\n"
-LABELS = ("soleus_r", "soleus_l", "tib_ant_r", "tib_ant_l", "knee_angle_r_reserve")
-
-
-def activation(time):
-    """Soleus and tibialis of both legs, one cycle a second, the left leg half a cycle late."""
-    right, left = np.mod(time, 1), np.mod(time + 0.5, 1)
-    return np.stack([right, left, 1 - right, 1 - left, 50 * right], axis=1) * [
-        0.8,
-        0.8,
-        0.5,
-        0.5,
-        1,
-    ]
-
-
-def store(path, labels, data, time=TIME):
-    write_storage(path, Storage(path.stem, tuple(labels), time, np.asarray(data, dtype=float)))
 
 
 @pytest.fixture
@@ -195,8 +177,38 @@ def test_subject_maximum(folder):
     np.testing.assert_allclose(scaled.measured, plain.measured / [9.05, 8.95], rtol=1e-5)
     assert any("subject s2 divided by its maximum: soleus 9.05" in note for note in report.notes)
     assert any("EMG kept as in the files" in note for note in kept.notes)
-    with pytest.raises(InputError, match="normalise: expected none or subject-maximum"):
+    with pytest.raises(InputError, match="normalise: expected none or subject-maximum or trial"):
         build(folder / "manifest.csv", normalise="maximum")
+
+
+def test_odd_cycles_are_flagged_and_kept(folder):
+    emg = np.stack([np.mod(TIME - 1.05, 1), np.ones(len(TIME))], axis=1)
+    emg[(TIME > 4.05) & (TIME < 5.05), 0] = 3
+    store(folder / "emg.sto", ("sol", "ta"), emg)
+    call = ["build", str(folder / "manifest.csv"), "-o", str(folder / "cohort")]
+    result = CliRunner().invoke(command, call)
+    assert "8 cycles of 1 subjects" in result.stdout
+    told = [line for line in result.stderr.splitlines() if "deviations" in line]
+    assert len(told) == 1
+    assert told[0].startswith("odd: s1, free, sim, r, cycle 4: unlike the others, soleus by ")
+    _, report = build(folder / "manifest.csv")
+    assert [f"odd: {line}" for line in report.odd_cycles] == told
+    flags = load_cohort(folder / "cohort").cycles["odd"]
+    assert [index for index, flag in enumerate(flags) if flag] == [3]
+    assert flags[3] in told[0]
+
+
+def test_a_plate_that_two_feet_hit_is_refused(folder):
+    force = np.where((np.mod(TIME - 1.045, 1) < 0.6) | (TIME < 0.8), 700.0, 0.0)
+    for jump, refused in ((0.1, False), (0.8, True)):
+        place = np.where((TIME > 4.3) & (TIME < 5), jump, 0.0)
+        table = np.stack([force, place, 0 * place], axis=1)
+        store(folder / "grf.mot", ("plate1_vy", "plate1_px", "plate1_pz"), table)
+        if refused:
+            with pytest.raises(InputError, match=r"'plate1_vy': .* several feet hit this plate"):
+                build(folder / "manifest.csv")
+        else:
+            assert len(build(folder / "manifest.csv")[0].cycles) == 8
 
 
 def edit(name, old, new):
@@ -291,9 +303,9 @@ BAD = [
     ),
     (
         edit("manifest.csv", ",plate\n", ",board\n"),
-        "columns ground_reaction and plate, or start and end, found no plate",
+        "or markers, heel and pelvis, or events, or start and end, found no plate",
     ),
-    (edit("manifest.csv", ",ground_reaction,plate\n", ",a,b\n"), "start and end, found neither"),
+    (edit("manifest.csv", ",ground_reaction,plate\n", ",a,b\n"), "or start and end, found none"),
     (edit("manifest.csv", ROW, ""), "expected a manifest with at least one row, found none"),
     (edit("manifest.csv", HEADER + ROW, ""), "found an empty file"),
     (edit("manifest.csv", ROW, ROW + ROW), "line 3: expected each trial once, found"),
@@ -303,11 +315,12 @@ BAD = [
     (edit("manifest.csv", ",r,", ",x,"), "line 2, column side: expected r or l, found 'x'"),
     (edit("manifest.csv", "s1", ""), "line 2, column subject: expected a value"),
     (edit("manifest.csv", "plate1\n", "\n"), "line 2, column plate: expected a value"),
-    (edit("manifest.csv", "plate1\n", "plate2\n"), "line 2, column plate: expected 'plate2_vy'"),
+    (edit("manifest.csv", "plate1\n", "plate2\n"), "line 2, column plate: "),
+    (edit("manifest.csv", "plate1\n", "plate2\n"), "vertical force plate2_vy, found plate1_vy"),
     (edit("manifest.csv", "plate1\n", "plate1,more\n"), "line 2: expected 8 cells, found 9"),
     (
         edit("manifest.csv", "grf.mot", ""),
-        "line 2: expected either ground_reaction and plate or start and end",
+        "line 2: expected either ground_reaction and plate, or markers, heel and pelvis, or events",
     ),
     (
         edit("manifest.csv", "plate\ns1", "plate,emg\ns1"),
@@ -433,6 +446,19 @@ def test_treadmill_gives_the_published_errors(treadmill):
         (by_mean.mean(axis=0), [0.0176, 0.0210, 0.0230, 0.0015, 0.0056, 0.0014]),
     ):
         assert (np.abs(found - expected) <= np.maximum(0.01 * np.array(expected), 1e-4)).all()
+
+
+@pytest.mark.shared_data
+def test_treadmill_with_the_other_leg_is_shouted_about(treadmill):
+    path, out = treadmill / "manifest.csv", str(treadmill / "cohort")
+    right = CliRunner().invoke(command, ["build", str(path), "-o", out])
+    assert "53 cycles" in right.stdout
+    assert "WARNING" not in right.stderr
+    channels = treadmill / "channels.csv"
+    channels.write_text(channels.read_text().replace("{side}", "l"))
+    path.write_text(path.read_text().replace(",1.25,l,", ",1.25,r,"))
+    wrong = CliRunner().invoke(command, ["build", str(path), "-o", out])
+    assert "WARNING: s1, walk, so_activation, r: EMG fits the OTHER LEG" in wrong.stderr
 
 
 @pytest.mark.shared_data

@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from nem2e_tf.cli.options import PATH, fitting_options, settings_from
+from nem2e_tf.cli.options import (
+    PATH,
+    fitting_options,
+    json_option,
+    output_option,
+    settings_from,
+)
 
 
 @click.command(name="cv")
@@ -33,8 +39,8 @@ from nem2e_tf.cli.options import PATH, fitting_options, settings_from
     help="Dask scheduler whose workers fit instead; one that you trust.",
 )
 @click.option("--muscles", is_flag=True, help="Print one table an entry with a row a muscle.")
-@click.option("--json", "as_json", is_flag=True, help="Print the evidence as JSON.")
-@click.option("-o", "--out", "run", type=PATH, required=True, help="The run folder.")
+@json_option("the evidence")
+@output_option("The run folder.", name="run")
 def command(
     cohort: Path,
     *,

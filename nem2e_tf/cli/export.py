@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nem2e_tf.cli.options import json_option, output_option
+
 if TYPE_CHECKING:
     from nem2e_tf.export.writing import ExportedFile
 
@@ -23,10 +25,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Form of recurrences: loop is small, unrolled is faster up to about 64 units.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-@click.option(
-    "-o", "--out", "output", type=click.Path(path_type=Path), required=True, help="Folder to write."
-)
+@json_option("the result")
+@output_option("Folder to write.")
 def command(
     refiner: Path, saved_model: bool, tflite: bool, recurrence: str, as_json: bool, output: Path
 ) -> None:

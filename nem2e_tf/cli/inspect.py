@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from nem2e_tf.cli.options import json_option
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@json_option("everything")
 def command(file: Path, as_json: bool) -> None:
     """Print the metadata, the signature and the operators of FILE, a .tflite of nem2e-tf.
 

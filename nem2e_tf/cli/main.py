@@ -1,49 +1,30 @@
 """``nem2e-tf``: the commands are loaded only when they are called."""
 
-import importlib
 import sys
 from typing import NoReturn
 
 import click
 
 from nem2e_tf import __version__
-from nem2e_tf.errors import InputError, near
+from nem2e_tf.cli.lazy import LazyGroup
+from nem2e_tf.errors import InputError
 
 COMMANDS = {
-    "zoo": ("zoo", "List the refiners and show what one is."),
-    "data": ("data", "Make cohorts of recordings, or embedded ones, and check them."),
-    "train": ("train", "Train one refiner on a whole cohort."),
-    "cv": ("cv", "Cross-validate refiners, leaving groups out."),
-    "report": ("report", "Print the evidence of runs."),
-    "export": ("export", "Write a refiner as SavedModel or TFLite, checked."),
-    "refine": ("refine", "Refine an activation file."),
-    "inspect": ("inspect", "Print what an exported file is."),
+    "zoo": ("zoo", "command", "List the refiners and show what one is."),
+    "data": ("data", "command", "Make cohorts of recordings, or embedded ones, and check them."),
+    "train": ("train", "command", "Train one refiner on a whole cohort."),
+    "cv": ("cv", "command", "Cross-validate refiners, leaving groups out."),
+    "report": ("report", "command", "Print the evidence of runs."),
+    "export": ("export", "command", "Write a refiner as SavedModel or TFLite, checked."),
+    "refine": ("refine", "command", "Refine an activation file."),
+    "inspect": ("inspect", "command", "Print what an exported file is."),
 }
 INTERRUPTED = 130
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are modules, imported when called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Names in the order of use."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one."""
-        if cmd_name not in COMMANDS:
-            ctx.fail(f"no command {cmd_name!r}{near(cmd_name, list(COMMANDS))}")
-        module = importlib.import_module(f"nem2e_tf.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Describe the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="nem2e-tf")
 def group() -> None:
     """Refine simulated muscle activity into what EMG would have measured.

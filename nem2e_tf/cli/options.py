@@ -14,7 +14,22 @@ if TYPE_CHECKING:
     from nem2e_tf.training.plan import Settings
 
 
-def fitting_options(function: Callable[..., Any]) -> Callable[..., Any]:
+PATH = click.Path(path_type=Path)
+
+Function = Callable[..., Any]
+
+
+def output_option(help_text: str, /, *, name: str = "output") -> Callable[[Function], Function]:
+    """Make the option that says where results go, always needed; `name` is the parameter's."""
+    return click.option("-o", "--out", name, required=True, type=PATH, help=help_text)
+
+
+def json_option(what: str, /) -> Callable[[Function], Function]:
+    """Make the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
+
+
+def fitting_options(function: Function) -> Function:
     """Add the options that say how refiners are fitted."""
     for option in reversed(
         (
@@ -157,6 +172,3 @@ def entry_options(texts: tuple[str, ...], models: tuple[str, ...]) -> dict[str, 
             value = right.strip()
         found.setdefault(model, {})[name] = value
     return found
-
-
-PATH = click.Path(path_type=Path)

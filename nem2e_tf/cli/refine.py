@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from nem2e_tf.cli.options import output_option
 from nem2e_tf.errors import InputError
 
 
@@ -22,14 +23,7 @@ from nem2e_tf.errors import InputError
 @click.option(
     "--events", type=click.Path(path_type=Path), help="CSV with columns start and end, in seconds."
 )
-@click.option(
-    "-o",
-    "--out",
-    "output",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Storage file to write.",
-)
+@output_option("Storage file to write.")
 def command(
     refiner: Path,
     activation: Path,

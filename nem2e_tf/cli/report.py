@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nem2e_tf.cli.options import json_option
 from nem2e_tf.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ WIDTH = 100
 @click.command(name="report")
 @click.argument("run", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--muscles", is_flag=True, help="Add one table an entry with a row a muscle.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON instead.")
+@json_option("everything")
 def command(run: tuple[Path, ...], *, muscles: bool, as_json: bool) -> None:
     """Print the evidence in one or several RUNs of one cohort.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from nem2e_tf.cli.options import PATH, fitting_options, settings_from
+from nem2e_tf.cli.options import PATH, fitting_options, output_option, settings_from
 
 
 @click.command(name="train")
@@ -19,7 +19,7 @@ from nem2e_tf.cli.options import PATH, fitting_options, settings_from
 )
 @fitting_options
 @click.option("--licence", default="", help="Licence of the weights, recorded with them.")
-@click.option("-o", "--out", type=PATH, required=True, help="The refiner folder.")
+@output_option("The refiner folder.", name="out")
 def command(
     cohort: Path, *, model: str, pattern: str, licence: str, out: Path, **given: Any
 ) -> None:

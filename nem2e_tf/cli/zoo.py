@@ -5,6 +5,8 @@ import json
 
 import click
 
+from nem2e_tf.cli.options import json_option
+
 
 @click.group(name="zoo")
 def command() -> None:
@@ -13,7 +15,7 @@ def command() -> None:
 
 @command.command(name="list")
 @click.argument("pattern", default="*")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option("the list")
 def list_command(pattern: str, *, as_json: bool) -> None:
     """List the refiners whose name matches PATTERN, such as 'stdr-*'."""
     from nem2e_tf import zoo

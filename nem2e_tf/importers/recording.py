@@ -1,25 +1,21 @@
 """One trial of a manifest: its recordings read, checked against each other and cut into cycles."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.errors import InputError, near
-from nem2e_tf.gait import POINTS, contacts, cycles_from_contacts, resample_cycle
-from nem2e_tf.importers.tables import Channel, Trial
-from nem2e_tf.muscles import relative, try_parse_label
+from nem2e_tf.errors import InputError
+from nem2e_tf.gait import POINTS, resample_cycle
+from nem2e_tf.importers.activations import activations
+from nem2e_tf.importers.bounds import candidates, describe
+from nem2e_tf.importers.channel_map import Channel
+from nem2e_tf.importers.measured import Files
+from nem2e_tf.importers.trials import Trial
 from nem2e_tf.storage import Storage
 
 LARGEST_GAP = 0.1
 _CLOCK = 1e-4
-_FORCES = 10.0
-_EXCITATION = "an excitation"
-
-Reader = Callable[[Path], Storage]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +33,11 @@ class Recording:
     muscles : tuple of str
         Measured muscles.
     measured : float64 array [cycle, 101, muscle]
-        EMG as in the file; NaN where a cycle holds a NaN.
+        EMG envelopes; NaN where a cycle holds a NaN.
     bounds : list of (int, float, float)
         Number, start and end (s) of each cycle.
+    emg_facts, emg_unit : str
+        Rate, unit and recipe of the EMG in words; the unit alone, empty where nobody said.
     left_out : tuple of str
         Cycles left out, and why.
     columns_left_out : tuple of str
@@ -54,13 +52,15 @@ class Recording:
     muscles: tuple[str, ...]
     measured: NDArray[np.float64]
     bounds: list[tuple[int, float, float]]
+    emg_facts: str
+    emg_unit: str
     left_out: tuple[str, ...]
     columns_left_out: tuple[str, ...]
     notes: tuple[str, ...]
 
 
 def cut(
-    trial: Trial, channels: list[Channel], *, read: Reader, shortest: float, longest: float
+    trial: Trial, channels: list[Channel], *, files: Files, shortest: float, longest: float
 ) -> Recording:
     """Read a trial's recordings and cut them into cycles of 101 points.
 
@@ -70,8 +70,8 @@ def cut(
         A row of a manifest.
     channels : list of Channel
         The channel map.
-    read : callable
-        Reads a storage file.
+    files : Files
+        Reads the files.
     shortest, longest : float
         Durations a cycle between two contacts may have, s.
 
@@ -87,31 +87,20 @@ def cut(
         A file cannot be read, a column is missing, the activations are none, or the simulation and
         the EMG do not overlap in time.
     """
-    simulation, emg = read(trial.simulated), read(trial.emg)
-    for storage in (simulation, emg):
-        if not storage.n_rows:
-            raise InputError(f"{storage.path}: expected rows of numbers, found none")
-    others = [] if trial.ground_reaction is None else [read(trial.ground_reaction)]
+    simulation, measured = files.read(trial.simulated), files.measured(trial, channels)
+    emg = measured.storage
+    others = [files.read(trial.ground_reaction)] if trial.ground_reaction else []
     _refuse_cut([simulation, emg, *others])
-    first, last = (pick(a.time[i] for a in (simulation, emg)) for pick, i in ((max, 0), (min, -1)))
-    if first >= last:
+    if max(simulation.time[0], emg.time[0]) >= min(simulation.time[-1], emg.time[-1]):
         raise InputError(
             f"{trial.where}: expected simulation and EMG that overlap in time, found "
             f"{_span(simulation)} and {_span(emg)}; are they of one trial and one clock?"
         )
-    found, columns_left_out = _activations(simulation, trial.side)
+    found, columns_left_out, notes = activations(simulation, trial.ipsilateral)
     activity = simulation.data[:, list(found.values())]
-    notes = _range_note(simulation, found)
-    labels = [channel.column.replace("{side}", trial.side) for channel in channels]
-    signals = np.stack(
-        [_emg_column(emg, label, c) for label, c in zip(labels, channels, strict=True)], -1
-    )
-    columns_left_out += _left_out(
-        emg, {"not in the channel map": [text for text in emg.labels if text not in labels]}
-    )
-    candidates, left_out = _candidates(trial, read, shortest=shortest, longest=longest)
-    simulated, measured, bounds = [], [], []
-    for number, start, end in candidates:
+    cycles, left_out, more = candidates(trial, files.read, shortest=shortest, longest=longest)
+    simulated_cycles, measured_cycles, bounds = [], [], []
+    for number, start, end in cycles:
         reason = _unusable(simulation, "the simulation", start, end)
         reason = reason or _unusable(emg, "the EMG", start, end)
         if not reason:
@@ -120,24 +109,25 @@ def cut(
             if len(holes):
                 reason = f"simulated {list(found)[holes[0]]} is nan"
         if reason:
-            left_out.append(f"{_which(trial, number, start, end)}: {reason}")
+            left_out.append(f"{describe(trial, number, start, end)}: {reason}")
             continue
-        simulated.append(cycle)
-        measured.append(resample_cycle(emg.time, signals, start=start, end=end))
+        simulated_cycles.append(cycle)
+        measured_cycles.append(resample_cycle(emg.time, measured.signals, start=start, end=end))
         bounds.append((number, start, end))
-    sources = {name: simulation.labels[index] for name, index in found.items()}
     for storage in (simulation, emg, *others):
         notes += [f"{storage.path}: {note}" for note in storage.notes]
     return Recording(
         trial=trial,
-        channels=sources,
-        simulated=np.array(simulated).reshape(len(bounds), POINTS, len(found)),
-        muscles=tuple(channel.muscle for channel in channels),
-        measured=np.array(measured).reshape(len(bounds), POINTS, len(channels)),
+        channels={name: simulation.labels[index] for name, index in found.items()},
+        simulated=np.array(simulated_cycles).reshape(len(bounds), POINTS, len(found)),
+        muscles=measured.muscles,
+        measured=np.array(measured_cycles).reshape(len(bounds), POINTS, len(channels)),
         bounds=bounds,
+        emg_facts=measured.facts,
+        emg_unit=measured.unit,
         left_out=tuple(left_out),
-        columns_left_out=tuple(columns_left_out),
-        notes=tuple(notes),
+        columns_left_out=(*columns_left_out, *measured.columns_left_out),
+        notes=(*notes, *more, *measured.notes),
     )
 
 
@@ -158,130 +148,16 @@ def _refuse_cut(storages: list[Storage]) -> None:
             )
 
 
-def _activations(simulation: Storage, side: str) -> tuple[dict[str, int], list[str]]:
-    """Channel name to column index; columns left out."""
-    found: dict[str, int] = {}
-    others: dict[str, list[str]] = {}
-    for index, text in enumerate(simulation.labels):
-        label = try_parse_label(text)
-        reason = (
-            "no muscle's activation"
-            if label is None
-            else _EXCITATION
-            if label.quantity == "excitation"
-            else "without a side"
-        )
-        if label is None or label.quantity == "excitation" or not label.side:
-            others.setdefault(reason, []).append(text)
-            continue
-        name = f"{label.muscle}_{relative(label.side, side)}"
-        if name in found:
-            raise InputError(
-                f"{simulation.path}: expected each muscle once, found {text!r} and "
-                f"{simulation.labels[found[name]]!r}"
-            )
-        found[name] = index
-    if not found:
-        raise InputError(
-            f"{simulation.path}: expected muscle activations such as soleus_r or "
-            "/forceset/soleus_r/activation, found "
-            + (
-                f"{len(others[_EXCITATION])} excitations; give the states file, not the controls"
-                if _EXCITATION in others
-                else f"none in {len(simulation.labels)} columns"
-            )
-        )
-    return found, _left_out(simulation, others)
-
-
-def _left_out(storage: Storage, others: dict[str, list[str]]) -> list[str]:
-    return [
-        f"{storage.path}: columns left out ({len(labels)}), {reason}: {', '.join(labels)}"
-        for reason, labels in others.items()
-        if labels
-    ]
-
-
-def _range_note(simulation: Storage, found: dict[str, int]) -> list[str]:
-    values = simulation.data[:, list(found.values())]
-    if np.isnan(values).all():
-        return []
-    lowest, highest = np.nanmin(values), np.nanmax(values)
-    if highest > _FORCES:
-        label = simulation.labels[
-            list(found.values())[int(np.nanargmax(np.nanmax(values, axis=0)))]
-        ]
-        raise InputError(
-            f"{simulation.path}, column {label!r}: expected activations from 0 to 1, found "
-            f"{highest:.6g}; is this a file of forces?"
-        )
-    outside = int(((values < 0) | (values > 1)).sum())
-    if not outside:
-        return []
-    return [
-        f"{simulation.path}: {outside} of {values.size} activations are outside 0..1 "
-        f"({lowest:.4g} to {highest:.4g}); kept as they are"
-    ]
-
-
-def _emg_column(emg: Storage, label: str, channel: Channel) -> NDArray[np.float64]:
-    if label not in emg.labels:
-        raise InputError(
-            f"{channel.where}: expected EMG column {label!r} in {emg.path}, found none"
-            f"{near(label, emg.labels)}"
-        )
-    return emg.column(label)
-
-
-def _candidates(
-    trial: Trial, read: Reader, *, shortest: float, longest: float
-) -> tuple[list[tuple[int, float, float]], list[str]]:
-    if trial.ground_reaction is None:
-        return [(1, trial.start, trial.end)], []
-    storage = read(trial.ground_reaction)
-    label = f"{trial.plate}_vy"
-    if label not in storage.labels:
-        vertical = [name for name in storage.labels if name.endswith("_vy")]
-        raise InputError(
-            f"{trial.where}, column plate: expected {label!r} in {storage.path}, found "
-            f"{', '.join(vertical) or 'no column that ends in _vy'}"
-        )
-    try:
-        times = contacts(storage.time, storage.column(label), threshold=trial.threshold)
-    except InputError as error:
-        raise InputError(f"{storage.path}, column {label!r}: {error}") from None
-    kept = set(cycles_from_contacts(times, shortest=shortest, longest=longest))
-    candidates, left_out = [], []
-    for number, pair in enumerate(pairwise(times.tolist()), start=1):
-        if pair in kept:
-            candidates.append((number, *pair))
-        else:
-            left_out.append(
-                f"{_which(trial, number, *pair)}: it lasts {pair[1] - pair[0]:.3g} s, "
-                f"expected {shortest:g} to {longest:g} s"
-            )
-    if len(times) < 2:
-        left_out.append(
-            f"{trial.where}: {len(times)} foot contacts above {trial.threshold:g} N in {label}, "
-            "two are needed for a cycle"
-        )
-    return candidates, left_out
-
-
 def _unusable(storage: Storage, what: str, start: float, end: float) -> str:
     """Why a recording cannot give a cycle, or nothing."""
     # Stamps written in single precision are off by a few microseconds.
     if start < storage.time[0] - _CLOCK or end > storage.time[-1] + _CLOCK:
-        return f"outside {what}, {storage.time[0]:.6g} to {storage.time[-1]:.6g} s"
+        return f"outside {what}, {_span(storage)}"
     inside = storage.time[(storage.time > start) & (storage.time < end)]
     gap = np.diff(np.concatenate([[start], inside, [end]])).max()
     if gap > LARGEST_GAP * (end - start):
         return f"{what} has a gap of {gap:.3g} s in it"
     return ""
-
-
-def _which(trial: Trial, number: int, start: float, end: float) -> str:
-    return f"{trial.where}: subject {trial.subject}, cycle {number}, {start:.6g} to {end:.6g} s"
 
 
 def _span(storage: Storage) -> str:

@@ -1,0 +1,61 @@
+"""Time and weigh the import of a generated tree of the running set's real size.
+
+10 subjects, 4 speeds, 120 simulated cycles of 92 muscles at CMC's uneven steps, 20 s of raw EMG of
+16 columns at 1000 Hz a trial. The import runs in a process of its own: its time is from start to
+end, its memory the largest it ever held. Fails where the import takes a minute or more, or 1 GB.
+
+Run by ``tools/bench-import``, which makes the environment.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SECONDS_OF_EMG = 20.0
+LONGEST_S = 60.0
+LARGEST_MB = 1000.0
+
+
+def make_tree(folder: Path) -> None:
+    """Write the tree, unless it is there."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from hamner_tree import write_tree
+
+    done = folder / "whole"
+    if not done.exists():
+        write_tree(folder / "release", seconds=SECONDS_OF_EMG)
+        done.touch()
+
+
+def main() -> int:
+    """Make the tree, import it, and print what it took."""
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    make_tree(folder)
+    files = [path for path in (folder / "release").rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    print(f"{len(files)} files, {size:.0f} MB")
+    program = "from nem2e_tf.cli.main import main; main()"
+    words = ("data", "import", "hamner2013", str(folder / "release"), "-o", str(folder / "out"))
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], capture_output=True, text=True, check=True
+    )
+    took = time.perf_counter() - started
+    # Linux counts in kB, macOS in bytes.
+    scale = 1e6 if sys.platform == "darwin" else 1e3
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    memory, computed = used.ru_maxrss / scale, used.ru_utime + used.ru_stime
+    print(done.stdout.strip().splitlines()[-2])
+    print(
+        f"{took:.1f} s (less than {LONGEST_S:g}; {computed:.1f} s of computing), "
+        f"{memory:.0f} MB (less than {LARGEST_MB:g})"
+    )
+    return int(took >= LONGEST_S or memory >= LARGEST_MB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
