@@ -30,11 +30,21 @@ install() {
 
 # Make an environment, or reuse it: environment NAME ARGUMENT...
 # The arguments are those of pip install. Sets $python to the environment's Python.
+# Two tools started at once take turns: the second finds what the first has made.
 environment() {
-    local folder=$root/$1 base stamp
-    shift
-    python=$folder/bin/python
+    local base
     base=$(find_python)
+    mkdir -p "$root/.cache"
+    exec 9>"$root/.cache/environments.lock"
+    "$base" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    make_environment "$base" "$@"
+    exec 9>&-
+}
+
+make_environment() {
+    local base=$1 folder=$root/$2 stamp
+    shift 2
+    python=$folder/bin/python
     stamp=$("$base" -VV; echo "$folder" "$@"; cat "$root/constraints.txt" "$root/setup.cfg")
     if [[ -x $python && -f $folder/stamp && $(cat "$folder/stamp") == "$stamp" ]]; then
         return
