@@ -12,6 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -23,6 +24,7 @@ BLANK = " \t,"
 # Bytes from which pandas is faster than numpy: loaded already, or with the time to load it.
 LOADED_PANDAS_FROM = 300_000
 IMPORTED_PANDAS_FROM = 30_000_000
+PIECE = 1 << 18
 
 _NUMBER = re.compile(
     rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity|nan|nan\(\w*\))", re.IGNORECASE
@@ -189,8 +191,9 @@ def read_regular(
     ----------
     content : bytes
         Lines end with a newline. Empty ones are passed over.
-    rest : binary file, optional
-        What follows; pandas reads on there. It ends with a newline and has no empty line.
+    rest : open file, optional
+        What follows: `content` is the start of this file on disk, without quotes. It ends with a
+        newline and has no empty line. Pandas reads the file itself, on all cores.
     start : int
         Where the first row begins.
     columns : int
@@ -213,11 +216,17 @@ def read_regular(
     ([[0.0, 1.5], [1.0, -0.002]], [0, 2])
     """
     pieces = _Pieces(content, start, rest)
-    with_pandas = rest is not None or pandas_pays(len(content) - start)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            values = (_with_pandas if with_pandas else _with_numpy)(pieces, mark)
+            if rest is not None:
+                above = content.count(b"\n", 0, start)
+                # opened by pandas itself: only then does it use all cores
+                values = _with_pandas(pieces, Path(rest.name).absolute(), mark, above=above)
+            elif pandas_pays(len(content) - start):
+                values = _with_pandas(pieces, pieces, mark)
+            else:
+                values = _with_numpy(pieces, mark)
     except (ValueError, Warning):
         return None
     if values is None or values.shape[1] != columns or np.isnan(values).sum() != pieces.nans:
@@ -278,21 +287,25 @@ def pandas_pays(size: int) -> bool:
     return tuple(map(int, pd.__version__.split(".")[:2])) >= (3, 1)
 
 
-def _with_pandas(pieces: _Pieces, mark: str) -> NDArray[np.float64] | None:
+def _with_pandas(
+    pieces: _Pieces, source: Any, mark: str, *, above: int = 0
+) -> NDArray[np.float64] | None:
     import pandas as pd
 
-    # It reads from whatever has read() and lines; its type hints ask for more.
-    source: Any = pieces
     # Types are left to pandas: asked for float64, it copies once more.
     frame = pd.read_csv(
         source,
         sep=r"\s+" if mark == " " else mark,
         header=None,
+        skiprows=above,
         engine="c",
+        compression=None,
         quoting=csv.QUOTE_NONE,
         keep_default_na=False,
         na_values=["nan", "NaN", "NAN", "-nan", "-NaN"],
     )
+    while pieces.read(PIECE):
+        pass
     if pieces.odd or not all(dtype.kind in "iuf" for dtype in frame.dtypes):
         return None
     return frame.to_numpy(dtype=np.float64)

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import click
 import numpy as np
-import pandas  # noqa: F401  used by the reader where it is loaded already
+from pandas.io.parsers import readers
 
 from nem2e_tf import storage, storage_numbers
 from nem2e_tf.errors import InputError
@@ -185,14 +185,22 @@ def judge(content: bytes, storage: Storage) -> str:
     return ""
 
 
-# From how many bytes on pandas reads, and how many of them it is not handed as a file.
-WAYS = {"numpy": (math.inf, 0), "pandas": (0, 0), "pandas from the file": (0, 6000)}
+# From how many bytes on pandas reads; the start of the file that has to be plain for pandas to open
+# it itself; from how many bytes on pandas then uses all cores, and rows for each.
+WAYS = {
+    "numpy": (math.inf, 0, math.inf, 0),
+    "pandas": (0, 0, math.inf, 0),
+    "pandas from the file": (0, 6000, math.inf, 0),
+    "pandas on all cores": (0, 6000, 1, 2),
+}
 
 
 def read_in(way: str, path: Path) -> Storage:
     """Read a file of any size in one of the ways, where any warning is an error."""
-    pandas_from, start = WAYS[way]
+    pandas_from, start, cores_from, rows = WAYS[way]
     with (
+        patch.object(readers, "_PARALLEL_READ_MIN_BYTES", cores_from),
+        patch.object(readers, "_PARALLEL_MIN_CHUNK_ROWS", max(rows, 1)),
         patch.object(storage_numbers, "LOADED_PANDAS_FROM", pandas_from),
         patch.object(storage, "_START", start),
         warnings.catch_warnings(),
