@@ -1,8 +1,11 @@
 """Recordings of a made-up person: a walk of ten seconds at 100 Hz, one cycle a second."""
 
+from pathlib import Path
+
 import numpy as np
 
 from nem2e_tf.storage import Storage, write_storage
+from nem2e_tf.trc import Markers
 
 TIME = np.arange(0, 10.001, 0.01)
 LABELS = ("soleus_r", "soleus_l", "tib_ant_r", "tib_ant_l", "knee_angle_r_reserve")
@@ -17,3 +20,10 @@ def activation(time):
 
 def store(path, labels, data, time=TIME):
     write_storage(path, Storage(path.stem, tuple(labels), time, np.asarray(data, dtype=float)))
+
+
+def markers_of(positions, names=None, time=None):
+    positions = np.asarray(positions, dtype=float)
+    names = names or [f"m{i}" for i in range(positions.shape[1])]
+    time = np.arange(len(positions)) / 100 if time is None else time
+    return Markers(tuple(names), time, positions, Path("made"))

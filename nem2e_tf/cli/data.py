@@ -9,6 +9,11 @@ COMMANDS = {
     "build": ("data_build", "build", "Build a cohort from a manifest of recordings."),
     "import": ("data_import", "import_release", "Build a cohort from a public data set."),
     "check": ("data_check", "check", "Say what is in recordings or a cohort, and what is odd."),
+    "markers": (
+        "data_markers",
+        "markers",
+        "Make a marker file for OpenSim from another system's motion.",
+    ),
     "plot": ("data_plot", "plot", "Plot simulated and measured curves of a cohort."),
 }
 

@@ -1,4 +1,4 @@
-"""Analog channels of C3D files, read with ``ezc3d`` (extra ``c3d``)."""
+"""C3D files and their analog channels, read with ``ezc3d`` (extra ``c3d``)."""
 
 import importlib
 import struct
@@ -38,24 +38,11 @@ def read_c3d(path: Path) -> Storage:
     InputError
         ``ezc3d`` is not installed, or the file is missing, damaged, or has no analog channels.
     """
-    try:
-        ezc3d = importlib.import_module("ezc3d")
-    except ModuleNotFoundError:
-        raise InputError(
-            f"{path}: reading C3D needs the package ezc3d; pip install 'nem2e-tf[c3d]'"
-        ) from None
-    _refuse_cut(path)
-    try:
-        content = ezc3d.c3d(str(path))
-    except Exception as error:
-        # the library's own errors are of several kinds, with lines of their own
-        raise InputError(
-            f"{path}: expected a C3D file, cannot read it ({' '.join(str(error).split())})"
-        ) from None
+    content = open_c3d(path)
     analog = content["parameters"].get("ANALOG", {})
     samples = np.asarray(content["data"]["analogs"], dtype=np.float64)
-    labels = [label for key in _numbered(analog, "LABELS") for label in analog[key]["value"]]
-    units = [unit for key in _numbered(analog, "UNITS") for unit in analog[key]["value"]]
+    labels = parameter(analog, "LABELS")
+    units = parameter(analog, "UNITS")
     if not samples.size or not labels:
         raise InputError(f"{path}: expected analog channels, found none")
     if samples.shape[1] != len(labels):
@@ -84,6 +71,35 @@ def read_c3d(path: Path) -> Storage:
         notes=tuple(notes),
         path=path,
     )
+
+
+def open_c3d(path: Path) -> Any:
+    """Open a C3D file: the content as ``ezc3d`` gives it.
+
+    Raises
+    ------
+    InputError
+        ``ezc3d`` is not installed, or the file is missing, damaged or something else.
+    """
+    try:
+        ezc3d = importlib.import_module("ezc3d")
+    except ModuleNotFoundError:
+        raise InputError(
+            f"{path}: reading C3D needs the package ezc3d; pip install 'nem2e-tf[c3d]'"
+        ) from None
+    _refuse_cut(path)
+    try:
+        return ezc3d.c3d(str(path))
+    except Exception as error:
+        # the library's own errors are of several kinds, with lines of their own
+        raise InputError(
+            f"{path}: expected a C3D file, cannot read it ({' '.join(str(error).split())})"
+        ) from None
+
+
+def parameter(group: dict[str, Any], name: str) -> list[Any]:
+    """Return a parameter's values; those past the 255th are in ``NAME2``, ``NAME3`` and so on."""
+    return [value for key in _numbered(group, name) for value in group[key]["value"]]
 
 
 def _refuse_cut(path: Path) -> None:

@@ -50,7 +50,7 @@ def check_manifest(
     for trial in trials:
         channels, more = read_map(trial.map or map_path or path.parent / "channels.csv")
         notes += [note for note in more if note not in notes]
-        key = (trial.simulated, trial.emg, trial.side, trial.emg_offset)
+        key = (trial.simulated, trial.simulated_map, trial.emg, trial.side, trial.emg_offset)
         if key in seen:
             continue
         seen.add(key)
@@ -64,7 +64,7 @@ def check_manifest(
 def _check_trial(
     trial: Trial, channels: list[Channel], files: Files, checked: Checked, seen: set[Any]
 ) -> None:
-    simulation, measured = files.read(trial.simulated), files.measured(trial, channels)
+    simulation, measured = files.simulation(trial), files.measured(trial, channels)
     for storage, emg in ((simulation, False), (measured.storage, True)):
         if (storage.path, emg) not in seen:
             seen.add((storage.path, emg))

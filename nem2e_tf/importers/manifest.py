@@ -24,6 +24,8 @@ or, for EMG, C3D files; see `nem2e_tf.importers.signals`.
                      the same columns, separated by ``|``; each muscle's largest value counts
 ``trial``            optional name of the recording; empty takes the name of the simulated file
 ``map``              optional channel map of this row
+``simulated_map``    optional; which simulated column is which muscle, where its labels do not say;
+                     see `nem2e_tf.importers.simulated_map`
 ===================  ============================================================================
 
 **Where the cycles are** is said in one of four ways:

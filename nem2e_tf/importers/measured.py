@@ -16,6 +16,7 @@ from nem2e_tf.importers.channel_map import Channel
 from nem2e_tf.importers.emg_facts import rate_of, unit_of
 from nem2e_tf.importers.envelopes import columns_of, looks_raw, make_envelopes, recipe_of
 from nem2e_tf.importers.signals import read_signals
+from nem2e_tf.importers.simulated_map import apply_simulated_map
 from nem2e_tf.importers.trials import Trial
 from nem2e_tf.storage import Storage
 
@@ -73,6 +74,19 @@ class Files:
         if not storage.n_rows:
             raise InputError(f"{storage.path}: expected rows of numbers, found none")
         return storage
+
+    def simulation(self, trial: Trial) -> Storage:
+        """Read a trial's activations, under the names of its ``simulated_map`` if it has one.
+
+        Raises
+        ------
+        InputError
+            The file or the map cannot be read, or they do not fit.
+        """
+        storage = self.read(trial.simulated)
+        if trial.simulated_map is None:
+            return storage
+        return apply_simulated_map(storage, trial.simulated_map)
 
     def measured(self, trial: Trial, channels: list[Channel]) -> Measured:
         """Read a trial's EMG.

@@ -87,7 +87,7 @@ def cut(
         A file cannot be read, a column is missing, the activations are none, or the simulation and
         the EMG do not overlap in time.
     """
-    simulation, measured = files.read(trial.simulated), files.measured(trial, channels)
+    simulation, measured = files.simulation(trial), files.measured(trial, channels)
     emg = measured.storage
     others = [files.read(trial.ground_reaction)] if trial.ground_reaction else []
     _refuse_cut([simulation, emg, *others])

@@ -1,8 +1,9 @@
 """One reader for the files that signals come in: storage, CSV and C3D, all to one table over time.
 
 ``.sto`` and ``.mot`` are OpenSim's. A CSV file has one line of labels, then numbers; a column
-``time`` in seconds, or none where the rate is stated. ``.c3d`` gives its analog channels. MATLAB's
-``.mat`` files are refused: its versions are several formats, and none says what its fields are.
+``time`` in seconds, or none where the rate is stated; output files of AnyBody are told by their
+title. ``.c3d`` gives its analog channels. MATLAB's ``.mat`` files are refused: its versions are
+several formats, and none says what its fields are.
 """
 
 import csv
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.importers.anybody import is_anybody, read_anybody
 from nem2e_tf.importers.c3d import read_c3d
 from nem2e_tf.importers.tables import read_text
 from nem2e_tf.storage import Storage, read_storage
@@ -48,7 +50,9 @@ def read_signals(path: Path, *, rate: float = math.nan) -> Storage:
         )
     if ending == ".c3d":
         return read_c3d(path)
-    return read_csv(path, rate=rate) if ending in TABLES else read_storage(path)
+    if ending not in TABLES:
+        return read_storage(path)
+    return read_anybody(path) if is_anybody(path) else read_csv(path, rate=rate)
 
 
 def read_csv(path: Path, *, rate: float = math.nan) -> Storage:

@@ -16,7 +16,8 @@ EVENT_COLUMNS = (
     *("start", "end"),
 )
 OTHER_COLUMNS = (
-    *("trial", "cycle", "map", "recipe", "rate", "unit", "emg_offset", "drop", "mvc"),
+    *("trial", "cycle", "map", "simulated_map", "recipe", "rate", "unit", "emg_offset"),
+    *("drop", "mvc"),
     *EVENT_COLUMNS,
 )
 SIDES = {"r": "r", "right": "r", "l": "l", "left": "l"}
@@ -66,6 +67,8 @@ class Trial:
         Number of the cycle with these bounds.
     map : Path or None
         Channel map of this row.
+    simulated_map : Path or None
+        Which simulated column is which muscle, where the labels do not say.
     recipe : str
         How raw EMG becomes envelopes; empty where the file holds envelopes.
     rate : float
@@ -100,6 +103,7 @@ class Trial:
     end: float
     cycle: int | None
     map: Path | None
+    simulated_map: Path | None
     recipe: str
     rate: float
     unit: str
@@ -218,6 +222,7 @@ def _read_trial(file: Path, line: int, row: dict[str, str]) -> Trial:
         end=end,
         cycle=None if math.isnan(cycle) else int(cycle),
         map=path("map"),
+        simulated_map=path("simulated_map"),
         recipe=row.get("recipe", ""),
         rate=rate,
         unit=unit,
