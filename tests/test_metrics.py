@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.metrics import correlation, lag_milliseconds, lag_percent, rmse
+from nem2e_tf.evaluation.metrics import correlation, lag_percent, milliseconds, rmse
 
 PHASE = np.linspace(0.0, 1.0, 20)
 
@@ -105,7 +105,7 @@ def test_lag_is_vectorised_over_cycles_and_muscles():
 
 
 def test_milliseconds_use_the_duration_of_each_cycle():
-    np.testing.assert_allclose(lag_milliseconds([10.0, -5.0], [1.1, 0.8]), [110.0, -40.0])
+    np.testing.assert_allclose(milliseconds([10.0, -5.0], [1.1, 0.8]), [110.0, -40.0])
 
 
 def test_wrong_shapes_are_refused():

@@ -9,17 +9,12 @@ import pytest
 from scipy.stats import studentized_range, t, ttest_1samp, ttest_rel
 
 from nem2e_tf.evaluation.estimate import holm
+from nem2e_tf.evaluation.paper import by_electrode, counts, improvement
+from nem2e_tf.evaluation.repeated import PATTERNS, between_patterns
 from nem2e_tf.evaluation.results import RESULT_COLUMNS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
-from paper_tables import (
-    PATTERNS,
-    between_patterns,
-    by_electrode,
-    counts,
-    improvement,
-    memory,
-)
+from memory_log import memory
 
 GROUPS = [f"S{i}" for i in range(1, 7)]
 MUSCLES = {"soleus": "soleus", "semimem": "medial_hamstrings", "semiten": "medial_hamstrings"}

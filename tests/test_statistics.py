@@ -3,12 +3,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from made_results import MUSCLES, made, wide
 from scipy import stats
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.estimate import estimate, holm
 from nem2e_tf.evaluation.results import (
-    RESULT_COLUMNS,
     average_seeds,
     check_results,
     read_references,
@@ -16,9 +16,6 @@ from nem2e_tf.evaluation.results import (
     references_of,
 )
 from nem2e_tf.evaluation.statistics import against_baseline, summarise, summarise_references
-
-MUSCLES = ("soleus", "gasmed", "tibant")
-SETTINGS = {"pattern": "one-entire", "targets": "each", "output": "direct", "recipe": "fast"}
 
 
 @pytest.fixture(autouse=True)
@@ -28,51 +25,8 @@ def no_warnings():
         yield
 
 
-def row(model, muscle, group, refined, *, simulated=1.0, blind=0.5, seed="0", **others):
-    values = dict.fromkeys(RESULT_COLUMNS, 0.0) | SETTINGS
-    values |= {"model": model, "muscle": muscle, "group": str(group), "seed": seed, "by": "subject"}
-    values |= {"n_cycles": 4, "rmse_simulated": simulated, "rmse_mean_pattern": blind}
-    values |= {
-        "rmse_refined": refined,
-        "rate": (refined - simulated) / simulated,
-        "skill": 1 - refined / blind,
-    }
-    return values | others
-
-
 def table(rows):
     return pd.DataFrame(rows)
-
-
-def made(models=("lstm", "seq2seq"), *, groups=8, seeds=("0",), seed=0, **others):
-    """Random results: the same simulated and blind errors for every model."""
-    rng = np.random.default_rng(seed)
-    simulated = rng.uniform(0.2, 0.4, (groups, len(MUSCLES)))
-    blind = simulated * rng.uniform(0.5, 0.8, simulated.shape)
-    rows = []
-    for model in models:
-        for s in seeds:
-            refined = blind * rng.uniform(0.8, 1.1, simulated.shape)
-            rows += [
-                row(
-                    model,
-                    muscle,
-                    f"s{g}",
-                    refined[g, m],
-                    simulated=simulated[g, m],
-                    blind=blind[g, m],
-                    seed=s,
-                    **others,
-                )
-                for g in range(groups)
-                for m, muscle in enumerate(MUSCLES)
-            ]
-    return table(rows)
-
-
-def wide(results, model, column):
-    part = results[results["model"] == model]
-    return part.pivot(index="group", columns="muscle", values=column)[list(MUSCLES)]
 
 
 def pick(summary, model, muscle, **settings):

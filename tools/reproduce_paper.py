@@ -16,9 +16,11 @@ import time
 from pathlib import Path
 
 import pandas as pd
-from paper_tables import between_patterns, by_electrode, counts, improvement, memory
+from memory_log import memory
 
 from nem2e_tf.cohort import load_cohort
+from nem2e_tf.evaluation.paper import by_electrode, counts, improvement
+from nem2e_tf.evaluation.repeated import between_patterns
 from nem2e_tf.importers.synthetic import DIGESTS, make
 from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.executors import MEMORY_LOG

@@ -56,6 +56,16 @@ class FitProgress:
         left = sum(len(run.plan.chunks[chunk]) for chunk in unfinished)
         if left < n_fits:
             click.echo(f"nem2e-tf: {n_fits - left} of {n_fits} fits are there already", err=True)
+        self._begin(run, unfinished)
+
+    def plan_again(self, run: "RunFolder", missing: list[int]) -> None:
+        """Say what is fitted again, for its weights."""
+        count = sum(len(run.plan.chunks[chunk]) for chunk in missing)
+        click.echo(f"nem2e-tf: {count} fits again, to keep their weights in {run.path}", err=True)
+        self._begin(run, missing)
+
+    def _begin(self, run: "RunFolder", unfinished: list[int]) -> None:
+        left = sum(len(run.plan.chunks[chunk]) for chunk in unfinished)
         epochs = run.settings.recipe.epochs
         self.chunks = {chunk: (len(run.plan.chunks[chunk]) * epochs, 0) for chunk in unfinished}
         self.fits = {chunk: len(run.plan.chunks[chunk]) for chunk in unfinished}

@@ -1,7 +1,14 @@
-"""What attention weights say: where in time a refiner looks."""
+"""What attention weights say: where in time, and at which channels, a refiner looks."""
+
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+QUARTERS = 4
+MOMENTS = (0, 50, 100)
+MOST = 10
 
 
 def mean_offset(weights: ArrayLike) -> float:
@@ -57,3 +64,101 @@ def lag_removed(before: ArrayLike, after: ArrayLike) -> float:
     known = np.isfinite(first) & np.isfinite(second)
     total = float(first[known].sum())
     return 1.0 - float(second[known].sum()) / total if total else float("nan")
+
+
+def over_cycle(weights: ArrayLike, *, rows_a_cycle: int) -> NDArray[np.float64]:
+    """Lay the attention of a model's rows over the cycles that they are parts of.
+
+    Parameters
+    ----------
+    weights : array [row, sample out, token]
+        Tokens are samples where a cycle has four rows (One-Quarter).
+    rows_a_cycle : {1, 4}
+
+    Returns
+    -------
+    float64 array [cycle, sample out, token]
+        Of quarters: 20 by 20, and 0 outside a sample's own quarter, which the model cannot see.
+
+    Examples
+    --------
+    >>> over_cycle(np.ones((4, 1, 1)), rows_a_cycle=4)[0].tolist()[1]
+    [0.0, 1.0, 0.0, 0.0]
+    """
+    values = np.asarray(weights, dtype=np.float64)
+    if rows_a_cycle == 1:
+        return values
+    n_cycles, size = len(values) // QUARTERS, values.shape[1]
+    laid = np.zeros((n_cycles, QUARTERS, size, QUARTERS, size))
+    for quarter in range(QUARTERS):
+        laid[:, quarter, :, quarter] = values[quarter::QUARTERS]
+    return laid.reshape(n_cycles, QUARTERS * size, QUARTERS * size)
+
+
+def weight_table(by_group: ArrayLike, *, tokens: Sequence[str]) -> pd.DataFrame:
+    """Attention averaged over groups, one row an output sample and token.
+
+    Parameters
+    ----------
+    by_group : array [group, sample out, token]
+        Each group's weights, averaged over its cycles.
+    tokens : sequence of str
+        Names of channels, or places of samples.
+
+    Returns
+    -------
+    DataFrame
+        ``sample``, ``percent`` (of the cycle), ``token``, ``weight`` (mean over groups),
+        ``weight_sd`` (over groups; NaN with one), ``n_groups``.
+    """
+    values = np.asarray(by_group, dtype=np.float64)
+    n_groups, n_samples, n_tokens = values.shape
+    several = n_groups > 1
+    spread = values.std(axis=0, ddof=1) if several else np.full(values.shape[1:], np.nan)
+    return pd.DataFrame(
+        {
+            "sample": np.repeat(np.arange(n_samples), n_tokens),
+            "percent": np.repeat(np.linspace(0.0, 100.0, n_samples), n_tokens).round(4),
+            "token": np.tile(np.asarray(tokens, dtype=object), n_samples),
+            "weight": values.mean(axis=0).ravel(),
+            "weight_sd": spread.ravel(),
+            "n_groups": n_groups,
+        }
+    )
+
+
+def top_tokens(table: pd.DataFrame, *, most: int = MOST) -> pd.DataFrame:
+    """The tokens with the most attention at the beginning, in the middle and at the end.
+
+    As in the paper's Figure 7. The middle of the cycle lies between two of 20 samples; the later
+    one is taken.
+
+    Parameters
+    ----------
+    table : DataFrame
+        See `weight_table`.
+    most : int
+        How many.
+
+    Returns
+    -------
+    DataFrame
+        ``percent`` (0, 50 or 100), ``rank`` from 1, ``token``, ``weight``.
+    """
+    percents = np.unique(table["percent"])
+    rows = []
+    for moment in MOMENTS:
+        nearest = percents[::-1][np.argmin(np.round(np.abs(percents[::-1] - moment), 3))]
+        own = table[table["percent"] == nearest]
+        own = own.sort_values("weight", ascending=False, kind="stable").head(most)
+        rows.append(
+            pd.DataFrame(
+                {
+                    "percent": moment,
+                    "rank": np.arange(1, len(own) + 1),
+                    "token": own["token"].to_numpy(),
+                    "weight": own["weight"].to_numpy(),
+                }
+            )
+        )
+    return pd.concat(rows, ignore_index=True)

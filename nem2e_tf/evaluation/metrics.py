@@ -43,6 +43,68 @@ def rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
     return np.sqrt(np.mean((curve - reference) ** 2, axis=1))
 
 
+def normalised_rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
+    """Root mean square error of each cycle over the range of its measured curve.
+
+    Parameters
+    ----------
+    measured, estimate : array [cycle, sample, ...]
+        Curves in the same units.
+
+    Returns
+    -------
+    float64 array [cycle, ...]
+        1 is an error as large as the measured curve's highest minus its lowest value. NaN where
+        either curve holds NaN or the measured one is constant.
+
+    Raises
+    ------
+    InputError
+        The shapes differ.
+
+    Examples
+    --------
+    >>> normalised_rmse([[0.0, 2.0]], [[1.0, 3.0]])
+    array([0.5])
+    """
+    reference, _ = _pair(measured, estimate)
+    spread = np.ptp(reference, axis=1)
+    floor = CONSTANT * np.max(np.abs(reference), axis=1)
+    return rmse(measured, estimate) / np.where(spread > floor, spread, np.nan)
+
+
+def determination(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
+    """Coefficient of determination R2 of each cycle over its samples.
+
+    Parameters
+    ----------
+    measured, estimate : array [cycle, sample, ...]
+        Curves in the same units.
+
+    Returns
+    -------
+    float64 array [cycle, ...]
+        1 - squared error / squared deviation of the measured curve from its mean: 1 is perfect, 0
+        no better than that mean, and below 0 worse. It is not the square of `correlation`. NaN
+        where either curve holds NaN or the measured one is constant.
+
+    Raises
+    ------
+    InputError
+        The shapes differ.
+
+    Examples
+    --------
+    >>> determination([[0.0, 2.0]], [[1.0, 2.0]])
+    array([0.5])
+    """
+    reference, curve = _pair(measured, estimate)
+    spread = np.sum((reference - reference.mean(axis=1, keepdims=True)) ** 2, axis=1)
+    floor = reference.shape[1] * (CONSTANT * np.max(np.abs(reference), axis=1)) ** 2
+    error = np.sum((curve - reference) ** 2, axis=1)
+    return 1.0 - error / np.where(spread > floor, spread, np.nan)
+
+
 def correlation(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
     """Pearson's r of each cycle over its samples.
 
@@ -130,13 +192,13 @@ def lag_percent(
     return lag.reshape(shape)
 
 
-def lag_milliseconds(lag: ArrayLike, duration: ArrayLike) -> NDArray[np.float64]:
-    """Lag in milliseconds from a lag in % of the cycle.
+def milliseconds(percent: ArrayLike, duration: ArrayLike) -> NDArray[np.float64]:
+    """Times in milliseconds from times in % of the cycle.
 
     Parameters
     ----------
-    lag : array [cycle, ...]
-        In % of the cycle.
+    percent : array [cycle, ...]
+        In % of the cycle, such as a lag.
     duration : array [cycle]
         Of each cycle, in seconds.
 
@@ -146,13 +208,13 @@ def lag_milliseconds(lag: ArrayLike, duration: ArrayLike) -> NDArray[np.float64]
 
     Examples
     --------
-    >>> lag_milliseconds([[5.0], [5.0]], [1.0, 1.2])
+    >>> milliseconds([[5.0], [5.0]], [1.0, 1.2])
     array([[50.],
            [60.]])
     """
-    percent = np.asarray(lag, dtype=np.float64)
+    share = np.asarray(percent, dtype=np.float64)
     seconds = np.asarray(duration, dtype=np.float64)
-    return percent * 10.0 * seconds.reshape(-1, *(1,) * (percent.ndim - 1))
+    return share * 10.0 * seconds.reshape(-1, *(1,) * (share.ndim - 1))
 
 
 def _pair(
@@ -186,7 +248,7 @@ def _peak(
     reference: NDArray[np.float64], curve: NDArray[np.float64], search: int
 ) -> NDArray[np.float64]:
     """Peak of the cross-correlation of rows [row, sample], in % of the cycle, NaN where none."""
-    fine = _to_percents(reference.shape[1])
+    fine = to_percents(reference.shape[1])
     reference, curve = reference @ fine.T, curve @ fine.T
     n = reference.shape[1]
     shifts = np.arange(-search, search + 1)
@@ -212,7 +274,7 @@ def _peak(
 
 
 @lru_cache(maxsize=8)
-def _to_percents(n_samples: int) -> NDArray[np.float64]:
+def to_percents(n_samples: int) -> NDArray[np.float64]:
     """Cubic spline from samples to 0..100 % in steps of 1 %, as a matrix [101, sample]."""
     from scipy.interpolate import CubicSpline
 

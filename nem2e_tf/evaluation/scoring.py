@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.metrics import correlation, lag_milliseconds, lag_percent, rmse
+from nem2e_tf.evaluation.metrics import correlation, lag_percent, milliseconds, rmse
 
 SCORE_COLUMNS = (
     "n_cycles",
@@ -200,7 +200,7 @@ def _by_cycle(
         rmse(target, pattern),
         rmse(target, refined),
         correlation(target, refined),
-        lag_milliseconds(lag_percent(target, refined), durations),
+        milliseconds(lag_percent(target, refined), durations),
     )
 
 

@@ -77,7 +77,7 @@ def cross_validate(
         on_plan(run, unfinished)
     if unfinished:
         try:
-            _prepare(run, cohort)
+            prepare_rows(run, cohort)
             fit_chunks(
                 str(run.path),
                 str(Path(cohort_path)),
@@ -94,7 +94,7 @@ def cross_validate(
     return write_results(run, cohort)
 
 
-def _prepare(run: RunFolder, cohort: Cohort) -> None:
+def prepare_rows(run: RunFolder, cohort: Cohort) -> None:
     """Write the rows of a large cohort once, before several processes want them."""
     store = store_for(cohort, run.rows_folder, digest=run.digest)
     if isinstance(store, RowFiles):

@@ -30,6 +30,7 @@ def fit_chunks(
     jobs: int,
     progress: Progress,
     scheduler: str | None = None,
+    weights: bool = False,
 ) -> None:
     """Fit chunks of a run and write each into the run folder as it is finished.
 
@@ -44,6 +45,9 @@ def fit_chunks(
     progress : callable
     scheduler : str, optional
         Address of a Dask scheduler whose workers fit instead; see `nem2e_tf.training.cluster`.
+    weights : bool
+        Keep the weights of finished chunks (`nem2e_tf.training.kept_weights`) and leave their
+        predictions as they are; on this machine only.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def fit_chunks(
         initargs=(run_path, cohort_path, news, os.getpid()),
     ) as pool:
         try:
-            futures = {pool.submit(_fit_chunk, chunk): chunk for chunk in chunks}
+            futures = {pool.submit(_fit_chunk, chunk, weights): chunk for chunk in chunks}
             waiting = set(futures)
             while waiting:
                 done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -132,7 +136,7 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _fit_chunk(chunk: int) -> None:
+def _fit_chunk(chunk: int, weights: bool) -> None:
     def tell(epochs: int) -> None:
         _WORKER["news"].put((chunk, epochs))
 
@@ -144,7 +148,12 @@ def _fit_chunk(chunk: int) -> None:
         with (_WORKER["run"].path / "errors.txt").open("a", encoding="utf-8") as stream:
             stream.write(f"chunk {chunk}\n{traceback.format_exc()}\n")
         raise
-    _WORKER["run"].write_chunk(chunk, results)
+    if weights:
+        from nem2e_tf.training.kept_weights import write_weights
+
+        write_weights(_WORKER["run"], chunk, results)
+    else:
+        _WORKER["run"].write_chunk(chunk, results)
     _log_memory(chunk)
 
 

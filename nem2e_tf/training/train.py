@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nem2e_tf.refiner import Refiner
 
 REFERENCE_CYCLES = 64
+CALIBRATION_CYCLES = 128
 BLOCKS_OF_ONE_SUBJECT = 5
 EVERYTHING = "everything"
 
@@ -100,8 +101,15 @@ def _train(
         simulated=thin(cohort.simulated[used]),
         measured=thin(cohort.measured[used]),
         held_out=np.isin(used, outer),
+        calibration=thin(cohort.simulated[_spread(inner, CALIBRATION_CYCLES)]),
+        mean_pattern=mean_pattern(workshop.thinned.measured, rows=inner).astype(np.float32),
     )
     return save_refiner(folder, models, info, reference)
+
+
+def _spread(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Choose up to so many rows, evenly over all groups."""
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]
 
 
 def describe(

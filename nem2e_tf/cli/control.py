@@ -1,0 +1,22 @@
+"""``nem2e-tf control``: what refiners should not be able to do, and what their gain is made of."""
+
+import click
+
+from nem2e_tf.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "blind": ("control_plain", "blind", "Hold entries against the mean EMG pattern."),
+    "oracle": ("control_plain", "oracle", "Split gains into amplitude, timing and shape."),
+    "shortcut": ("control_input", "shortcut", "Change frequency and phase of the input."),
+    "wrong-subject": ("control_input", "wrong_subject", "Give another subject's input."),
+    "shuffle": ("control_shuffle", "shuffle", "Shuffle the EMG: skill must vanish."),
+    "attention": ("control_attention", "attention", "Look at attention, and mask what it is on."),
+}
+
+
+@click.group(name="control", cls=LazyGroup, modules=COMMANDS)
+def command() -> None:
+    """Run controls on a finished run.
+
+    Each writes a folder with control.json, summary.csv and further tables.
+    """

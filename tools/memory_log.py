@@ -1,0 +1,26 @@
+"""What memory the processes that fit have needed."""
+
+import numpy as np
+
+
+def memory(log: str) -> tuple[float, float]:
+    """Read a memory log (see `nem2e_tf.training.executors`).
+
+    Returns
+    -------
+    peak : float
+        Sum of the largest resident memory of each process, MiB: no less than all of them needed at
+        a time, since pages that they share count several times. NaN without lines.
+    growth : float
+        Largest ratio of a process' memory after its last chunk to that after its third; NaN where
+        none has fitted more than three.
+    """
+    rows = [[int(word) for word in line.split(",")] for line in log.splitlines()]
+    processes: dict[int, list[tuple[int, int]]] = {}
+    for _, process, now, most, *_ in rows:
+        processes.setdefault(process, []).append((now, most))
+    if not processes:
+        return np.nan, np.nan
+    peak = sum(max(most for _, most in lines) for lines in processes.values()) / 1024
+    ratios = [lines[-1][0] / lines[2][0] for lines in processes.values() if len(lines) > 3]
+    return peak, max(ratios, default=np.nan)
