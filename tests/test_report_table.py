@@ -8,49 +8,26 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from made_runs import ENTRIES, MUSCLES
+from made_runs import made as made_results
 from rich.console import Console
 
 from nem2e_tf.cli.report import command, print_report, read_runs
 from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.results import RESULT_COLUMNS
 from nem2e_tf.report.evidence import gather
 from nem2e_tf.report.notes import notes
 from nem2e_tf.report.table import to_json
 
-MUSCLES = ("soleus", "gasmed", "tibant", "semimem")
-ENTRIES = {
-    "opensim": ("one-entire", "each", "direct", 1.0),
-    "mean-pattern": ("one-entire", "each", "direct", 0.5),
-    "seq2seq": ("one-quarter", "each", "residual", 0.55),
-    "stdr-net-temporal": ("one-quarter", "each", "residual", 0.45),
-    "stdr-net-spatial": ("all-entire", "joint", "residual", 0.4),
-}
 
-
-def made(*, by="subject", groups=6):
-    rng = np.random.default_rng(0)
-    simulated = rng.uniform(0.2, 0.4, (groups, len(MUSCLES)))
-    rows, references = [], []
-    for model, (pattern, targets, output, share) in ENTRIES.items():
-        exact = model in ("opensim", "mean-pattern")
-        noise = 1 if exact else rng.uniform(0.9, 1.1, simulated.shape)
-        refined = simulated * share * noise
-        for g in range(groups):
-            for m, muscle in enumerate(MUSCLES):
-                before, after = simulated[g, m], refined[g, m]
-                words = (model, pattern, targets, output, "fast", "0", muscle, by, f"s{g}")
-                scores = (before, before / 2, after, after / before - 1, 1 - 2 * after / before)
-                values = (*words, 12, *scores, 0.8, -12.3, 100, 1.5)
-                rows.append(dict(zip(RESULT_COLUMNS, values, strict=True)))
-    for g in range(groups):
-        for m, muscle in enumerate(MUSCLES):
-            before = simulated[g, m]
-            references.append(
-                {"muscle": muscle, "by": by, "group": f"s{g}", "n_cycles": 12}
-                | {"rmse_simulated": before, "rmse_mean_pattern": before / 2}
-                | {"rmse_mean_pattern_per_condition": 0.45 * before}
-            )
-    return pd.DataFrame(rows), pd.DataFrame(references)
+def made(**options):
+    """Results, and the references that go with them."""
+    results = made_results(**options)
+    references = results[results["model"] == "opensim"]
+    references = references[["muscle", "by", "group", "n_cycles", "rmse_simulated"]].assign(
+        rmse_mean_pattern=references["rmse_simulated"] / 2,
+        rmse_mean_pattern_per_condition=0.45 * references["rmse_simulated"],
+    )
+    return results, references
 
 
 def printed(results, references=None, *, width=100, muscles=False):

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+import zoo_pictures
 import zoo_table
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -101,12 +102,36 @@ def compute(
     results = cross_validate(cohort, folder, settings, jobs=jobs)
     with ThreadPoolExecutor(jobs) as pool:
         costs = list(pool.map(lambda task: weigh(task, cache, settings), group))
+    latencies = latencies_of(group, cache)
     found = []
-    for task, weighed in zip(group, costs, strict=True):
+    for task, weighed, latency in zip(group, costs, latencies, strict=True):
         rows = results[results["model"] == task.model]
         settled = dict(zip(zoo_table.KEY, (*task, rows.iloc[0]["output"]), strict=True))
-        found.append((task, rows, settled | dict(zip(zoo_table.COSTS, weighed, strict=True))))
+        settled |= dict(zip(zoo_table.COSTS, weighed, strict=True))
+        found.append((task, rows, settled | dict(zip(zoo_table.LATENCY, latency, strict=True))))
     return found
+
+
+def latencies_of(group: list[Task], cache: Path) -> list[tuple[float, float, float]]:
+    """Measure the exported files of entries in turns, and nothing else meanwhile.
+
+    Returns
+    -------
+    list of (median ms, 99th percentile ms, peak MB)
+    """
+    from nem2e_tf.export.latency import measure_together
+
+    files = [next(exported(task, cache).glob("*.tflite")) for task in group]
+    measured = measure_together([file.read_bytes() for file in files])
+    return [
+        (round(one.median_ms, 4), round(one.p99_ms, 4), round(one.peak_mb or float("nan"), 2))
+        for one in measured
+    ]
+
+
+def exported(task: Task, cache: Path) -> Path:
+    """Where the exported file of an entry is."""
+    return cache / task.cohort / f"{task.model}-{task.pattern}" / "exported"
 
 
 def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
@@ -122,10 +147,10 @@ def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
     from nem2e_tf.training.plan import make_plan
     from nem2e_tf.training.train import describe
 
-    folder = cache / task.cohort / f"{task.model}-{task.pattern}"
+    folder = exported(task, cache).parent
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "costs.csv"
-    if not kept.exists():
+    if not kept.exists() or not any(exported(task, cache).glob("*.tflite")):
         cohort = load_cohort(cache / task.cohort / "cohort")
         alone = replace(settings, models=(task.model,))
         plan = make_plan(cohort, alone)
@@ -228,10 +253,16 @@ def regenerate(names: list[str], cache: Path, jobs: int) -> None:
         if not (folder / "cohort" / "cohort.json").exists():
             make_cohort(cohort, folder)
         found += compute(group, cache, jobs)
+        if cohort == zoo_pictures.COHORT:
+            for task in group:
+                if zoo_pictures.has_picture(task.model):
+                    zoo_pictures.draw(
+                        task.model, folder / "cohort", folder, zoo_table.ZOO / "pictures"
+                    )
     if found:
         publish(found, zoo_table.ZOO / "results")
     zoo_table.write()
-    print(f"written: {zoo_table.ZOO / 'README.md'} and its results")
+    print(f"written: {zoo_table.ZOO / 'README.md'}, its cards and its results")
 
 
 def main() -> None:
@@ -243,7 +274,9 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=CHECKOUT / ".cache" / "zoo")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--table", action="store_true", help="only write the tables of the CSV")
+    mode.add_argument(
+        "--table", action="store_true", help="only write the tables and cards of the CSV"
+    )
     mode.add_argument("--check", action="store_true", help="only see whether they agree")
     given = parser.parse_args()
     if given.check:

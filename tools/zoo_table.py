@@ -1,10 +1,10 @@
-"""The tables of the published zoo: from ``zoo/results/*.csv`` into ``zoo/README.md``.
+"""The tables and cards of the published zoo: from ``zoo/results/*.csv`` into Markdown.
 
 The CSV files are
 
 =====================  ============================================================================
 ``<cohort>.csv``       rows of ``results.csv`` of every cross-validation: one a fold and muscle
-``costs.csv``          weights and size of the exported files, one row an entry
+``costs.csv``          weights, size and latency of the exported files, one row an entry
 ``summary.csv``        both put together: one row an entry, mean over muscles
 ``planted_truth.csv``  what ``tools/planted-truth`` found, where it was run
 ``about.csv``          with which versions and on which machine
@@ -12,9 +12,9 @@ The CSV files are
 """
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from zoo_cards import estimate, milliseconds, render_cards, whole
 
 from nem2e_tf.evaluation.results import BLOCK, read_results
 from nem2e_tf.evaluation.statistics import OVERALL, summarise
@@ -32,6 +32,7 @@ COHORTS = {
 }
 KEY = ["cohort", "model", "pattern", "targets", "output"]
 COSTS = ["parameters", "tflite_bytes"]
+LATENCY = ["latency_ms", "latency_p99_ms", "peak_mb"]
 NUMBERS = ["rate", "rate_low", "rate_high", "skill", "skill_low", "skill_high"]
 DIGITS = 6
 START, END = "<!-- results: written by tools/regenerate_zoo -->", "<!-- end of results -->"
@@ -45,12 +46,13 @@ def summary(folder: Path) -> pd.DataFrame:
             table = summarise(read_results(folder / f"{cohort}.csv"))
             tables.append(table[table["muscle"] == OVERALL].assign(cohort=cohort))
     if not tables:
-        return pd.DataFrame(columns=[*KEY, "recipe", "by", "n", *NUMBERS, *COSTS])
+        return pd.DataFrame(columns=[*KEY, "recipe", "by", "n", *NUMBERS, *COSTS, *LATENCY])
     costs = pd.read_csv(folder / "costs.csv", dtype=dict.fromkeys(KEY, str))
+    costs = costs.reindex(columns=[*KEY, *COSTS, *LATENCY])
     rows = pd.concat(tables).merge(costs, on=KEY, how="left", validate="one_to_one")
     rows[NUMBERS] = rows[NUMBERS].map(rounded)
     rows[COSTS] = rows[COSTS].astype("Int64")
-    return rows[[*KEY, "recipe", "by", "n", *NUMBERS, *COSTS]]
+    return rows[[*KEY, "recipe", "by", "n", *NUMBERS, *COSTS, *LATENCY]]
 
 
 def rounded(value: float) -> float:
@@ -100,37 +102,25 @@ def _planted(rows: pd.DataFrame) -> list[str]:
 def _table(rows: pd.DataFrame) -> list[str]:
     between = "range of blocks" if rows.iloc[0]["by"] == BLOCK else "95 % interval"
     lines = [
-        f"| entry | n | rate [{between}] | skill [{between}] | weights | `.tflite`, KB |",
-        "|---|---:|---|---|---:|---:|",
+        f"| entry | n | rate [{between}] | skill [{between}] | weights | `.tflite`, KB | ms |",
+        "|---|---:|---|---|---:|---:|---:|",
     ]
     for _, row in rows.sort_values("skill", ascending=False, kind="stable").iterrows():
         cells = [
-            row["model"],
+            f"[{row['model']}](cards/{row['model']}.md)",
             row["n"],
-            _estimate(row, "rate"),
-            _estimate(row, "skill"),
-            _whole(row["parameters"]),
-            _whole(row["tflite_bytes"] / 1000),
+            estimate(row, "rate"),
+            estimate(row, "skill"),
+            whole(row["parameters"]),
+            whole(row["tflite_bytes"] / 1000),
+            milliseconds(row["latency_ms"]),
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return [*lines, ""]
 
 
-def _estimate(row: "pd.Series[Any]", name: str) -> str:
-    if pd.isna(row[name]):
-        return "-"
-    # Entries that are the reference themselves have no spread and no interval.
-    if pd.isna(row[f"{name}_low"]):
-        return f"{row[name]:+z.3f}"
-    return f"{row[name]:+z.3f} [{row[f'{name}_low']:+.3f}, {row[f'{name}_high']:+.3f}]"
-
-
-def _whole(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:.0f}"
-
-
 def write(zoo: Path = ZOO) -> None:
-    """Write ``summary.csv`` and the tables in ``README.md``."""
+    """Write ``summary.csv``, the tables in ``README.md`` and the cards."""
     results = zoo / "results"
     if any((results / f"{cohort}.csv").exists() for cohort in COHORTS):
         (results / "summary.csv").write_text(_csv(summary(results)), encoding="utf-8")
@@ -138,19 +128,33 @@ def write(zoo: Path = ZOO) -> None:
     before, _, after = _split(readme)
     text = f"{before}{START}\n\n{render(results)}\n{END}{after}"
     readme.write_text(text, encoding="utf-8")
+    cards = render_cards(zoo, COHORTS)
+    folder = zoo / "cards"
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("*.md"):
+        if path.name not in cards:
+            path.unlink()
+    for name, card in cards.items():
+        (folder / name).write_text(card, encoding="utf-8")
 
 
 def check(zoo: Path = ZOO) -> list[str]:
-    """What does not agree between the folds' results, ``summary.csv`` and ``README.md``."""
+    """What does not agree between the folds' results, ``summary.csv``, tables and cards."""
     results = zoo / "results"
-    there = results / "summary.csv"
-    stated = there.read_text(encoding="utf-8") if there.exists() else ""
+    summed = results / "summary.csv"
+    stated = summed.read_text(encoding="utf-8") if summed.exists() else ""
     computed = summary(results)
     if stated != ("" if computed.empty else _csv(computed)):
         return ["zoo/results/summary.csv does not agree with the results it sums up"]
     if _split(zoo / "README.md")[1].strip() != render(results).strip():
         return ["zoo/README.md does not agree with zoo/results/summary.csv"]
-    return []
+    cards = render_cards(zoo, COHORTS)
+    there = {path.name: path.read_text(encoding="utf-8") for path in (zoo / "cards").glob("*.md")}
+    return [
+        f"zoo/cards/{name} does not agree with its entry and zoo/results"
+        for name in sorted({*cards, *there})
+        if cards.get(name) != there.get(name)
+    ]
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -105,6 +105,36 @@ def muscle_tables(evidence: Evidence, *, by: str) -> list[Table]:
     return tables
 
 
+def comparison_table(rows: pd.DataFrame) -> Table:
+    """Compare two runs, a row an entry and muscle.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        See `nem2e_tf.report.comparing.compare`.
+    """
+    table = _table("Difference: second - first", gap=2)
+    for name in ("entry", "muscle", "n", "RMSE", "difference", "rate", "skill"):
+        right = name in ("n", "rate", "skill")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for _, row in rows.iterrows():
+        places = _places(row["rmse_first"], row["rmse_second"])
+        against = f"\nagainst {row['against']}" if row["against"] else ""
+        variant = "" if row["variant"] == SEEDS_MEAN else f" {row['variant']}"
+        table.add_row(
+            *_cells(
+                f"{row['model']}\n{row['pattern']}{variant}{against}",
+                row["muscle"],
+                str(row["n"]),
+                f"{_number(row['rmse_first'], places)} ->\n{_number(row['rmse_second'], places)}",
+                _with_interval(row, "difference", places),
+                _number(row["rate_difference"], 3, sign="+"),
+                _number(row["skill_difference"], 3, sign="+"),
+            )
+        )
+    return table
+
+
 def to_json(results: pd.DataFrame, references: "pd.DataFrame | None" = None) -> dict[str, Any]:
     """Everything the tables show and more, as plain values for ``json.dumps``.
 
@@ -124,9 +154,9 @@ def to_json(results: pd.DataFrame, references: "pd.DataFrame | None" = None) -> 
     return {
         "format": FORMAT,
         "baseline": evidence.baseline,
-        "summary": _records(evidence.summary),
-        "against_baseline": _records(evidence.comparison),
-        "references": _records(evidence.references),
+        "summary": records(evidence.summary),
+        "against_baseline": records(evidence.comparison),
+        "references": records(evidence.references),
         "notes": {by: notes(evidence, by=by) for by in evidence.kinds()},
     }
 
@@ -203,8 +233,8 @@ def _shape(row: "pd.Series[Any]") -> str:
     return f"{_number(row['r'], 2)}\n{lag}"
 
 
-def _number(value: float, decimals: int) -> str:
-    return UNKNOWN if np.isnan(value) else f"{value:z.{decimals}f}"
+def _number(value: float, decimals: int, *, sign: str = "-") -> str:
+    return UNKNOWN if np.isnan(value) else f"{value:{sign}z.{decimals}f}"
 
 
 def _places(*errors: float) -> int:
@@ -213,7 +243,8 @@ def _places(*errors: float) -> int:
     return int(np.clip(3 - np.floor(np.log10(min(known))), 3, 5)) if known else 3
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values for ``json.dumps``; NaN is None."""
     return [
         {str(name): _plain(value) for name, value in row.items()}
         for row in table.to_dict(orient="records")

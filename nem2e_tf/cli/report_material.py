@@ -1,0 +1,174 @@
+"""Everything that a report shows, read from runs, their cohort and controls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nem2e_tf.cli.report_curves import (
+    find_cohort,
+    partial_results,
+    read_history,
+    read_traces,
+)
+from nem2e_tf.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nem2e_tf.report.page.page import Content, Control
+    from nem2e_tf.report.pictures import Picture
+
+Tell = Callable[[str], None]
+
+
+def gather_content(
+    runs: Sequence[Path],
+    *,
+    cohort: Path | None,
+    controls: Sequence[Path],
+    models: Sequence[str],
+    tell: Tell,
+) -> "tuple[Content, list[Picture]]":
+    """Read and draw what a report shows.
+
+    Parameters
+    ----------
+    runs, cohort, controls, models
+        See `nem2e_tf.cli.report_page.write_report`.
+    tell : callable
+        Told what was found beside the runs.
+
+    Returns
+    -------
+    content, pictures
+
+    Raises
+    ------
+    InputError
+        A folder that was given cannot be read. What is only found and cannot be read is told as
+        missing.
+    """
+    from nem2e_tf.cli.report import read_runs, run_names
+    from nem2e_tf.errors import near
+    from nem2e_tf.evaluation.results import SETTINGS
+    from nem2e_tf.report.evidence import gather
+    from nem2e_tf.report.figures.saving import svg_text
+    from nem2e_tf.report.missing import missing
+    from nem2e_tf.report.page.page import Content
+    from nem2e_tf.report.pictures import chosen, evidence_pictures, loss_pictures, trace_pictures
+
+    lacking: list[str] = []
+    found = cohort or find_cohort(runs, tell=tell)
+
+    def unfinished(folder: Path) -> "pd.DataFrame | None":
+        if found is None:
+            lacking.append(
+                f"{folder.name} is not finished and has no results; run the same 'nem2e-tf cv' "
+                "again to finish it, or give --cohort to score what is finished"
+            )
+            return None
+        lacking.append(f"{folder.name} is not finished: what is finished was scored")
+        return partial_results(folder, found)
+
+    results, references = read_runs(tuple(runs), of_unfinished=unfinished)
+    headers = dict(zip(run_names(runs), map(_read_header, runs), strict=True))
+    known = sorted(set(results["model"]))
+    for name in models:
+        if name not in known:
+            raise InputError(
+                f"--entry {name}: expected one of {', '.join(known)}{near(name, known)}"
+            )
+    evidence = gather(results, references)
+    lacking += missing(results, list(headers.values()))
+    pictures: list[Picture] = []
+    shown = {}
+    for by in evidence.kinds():
+        shown[by] = chosen(evidence.summary[evidence.summary["by"] == by], models=models)
+        pictures += evidence_pictures(evidence, results, shown[by], by=by)
+    keys = [name for name in ("run", *SETTINGS) if name in results]
+    wanted = [tuple(row[keys]) for rows in shown.values() for _, row in rows.iterrows()]
+    if found is None:
+        lacking.append(
+            "No traces: the cohort is not beside the runs; give its folder with --cohort"
+        )
+    else:
+        traces = []
+        for name, run in zip(headers, runs, strict=True):
+            own = [key[-len(SETTINGS) :] for key in wanted if "run" not in keys or key[0] == name]
+            curves, notes = read_traces(run, found, wanted=set(own))
+            traces += curves
+            lacking += notes
+        pictures += trace_pictures(traces)
+    histories = [
+        read_history(run, name=name if len(headers) > 1 else "")
+        for name, run in zip(headers, runs, strict=True)
+    ]
+    lacking += [note for _, note in histories if note]
+    pictures += loss_pictures(_together([table for table, _ in histories if table is not None]))
+    read, drawn = _controls(runs, controls, tell, lacking, digest=_digest(headers))
+    pictures += drawn
+    content = Content(
+        evidence=evidence,
+        results=results,
+        headers=headers,
+        pictures=[(p, svg_text(p.figure, name=p.name)) for p in pictures],
+        controls=read,
+        missing=tuple(dict.fromkeys(lacking)),
+    )
+    return content, pictures
+
+
+def _together(tables: "list[pd.DataFrame]") -> "pd.DataFrame | None":
+    import pandas as pd
+
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def _read_header(run: Path) -> Mapping[str, Any]:
+    from nem2e_tf.files import read_json
+
+    header: Mapping[str, Any] = read_json(run / "run.json")
+    return header
+
+
+def _digest(headers: Mapping[str, Mapping[str, Any]]) -> str:
+    first = next(iter(headers.values()))
+    return str(first.get("cohort", {}).get("digest") or first.get("digest") or "")
+
+
+def _controls(
+    runs: Sequence[Path], given: Sequence[Path], tell: Tell, lacking: list[str], *, digest: str
+) -> "tuple[list[Control], list[Picture]]":
+    """Read the controls that were given, and those beside the runs that are of them."""
+    from nem2e_tf.evaluation.control_results import check_same_cohort, read_control
+    from nem2e_tf.report.page.page import Control
+    from nem2e_tf.report.pictures import attention_pictures
+
+    names = {run.resolve().name for run in runs}
+    folders = [folder.resolve() for folder in given]
+    beside = sorted(
+        {file.parent for run in runs for file in run.resolve().parent.glob("*/control.json")}
+    )
+    controls, pictures = [], []
+    for folder in dict.fromkeys((*folders, *beside)):
+        try:
+            control = read_control(folder)
+            if folder not in folders and not _is_of(control.header, names, digest):
+                continue
+            check_same_cohort(control, digest)
+        except InputError as error:
+            if folder in folders:
+                raise
+            lacking.append(f"Control left out: {error}")
+            continue
+        if folder not in folders:
+            tell(f"control found beside the run: {folder.name}")
+        controls.append(Control(control.name, control.header, control.tables["summary"]))
+        pictures += attention_pictures(control.tables.get("weights"))
+    return controls, pictures
+
+
+def _is_of(header: Mapping[str, Any], names: set[str], digest: str) -> bool:
+    """Whether a control is of one of these runs."""
+    run, cohort = header.get("run") or {}, header.get("cohort") or {}
+    return run.get("name") in names and cohort.get("digest") == digest

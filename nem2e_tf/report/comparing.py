@@ -1,0 +1,159 @@
+"""Two runs against each other: their difference by entry and muscle, paired by group."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.evaluation.estimate import estimate, holm
+from nem2e_tf.evaluation.results import BLOCK, average_seeds
+from nem2e_tf.evaluation.statistics import OVERALL
+
+MATCHED = ("by", "model", "pattern", "variant")
+_VALUES = ("rmse_refined", "rate", "skill")
+
+
+def compare(first: pd.DataFrame, second: pd.DataFrame, /) -> pd.DataFrame:
+    """Compare the entries that two runs share.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        Rows of ``results.csv`` of two runs of one cohort. Entries of one model and input pattern
+        belong together, whatever their other settings. Where no entry is in both and each run has a
+        single one, these two are compared.
+
+    Returns
+    -------
+    DataFrame
+        One row an entry and muscle, then one ``overall``: ``by``, ``model``, ``pattern``,
+        ``variant`` (of the first run) and ``against`` (the second's entry, where it differs);
+        ``muscle``, ``n`` (groups that both have), ``interval``; ``rmse_first`` and ``rmse_second``;
+        of ``difference`` (second - first: below 0 the second run is better), with ``_low``,
+        ``_high`` (95 % t interval; range over blocks), ``_t``, ``_p`` and ``_p_holm``;
+        ``rate_difference`` and ``skill_difference``, means over groups; ``notes``.
+        ``attrs["notes"]`` lists what could not be compared.
+
+        Holm's families: all entries and muscles under one input pattern; and, for the overall rows,
+        the entries under one input pattern.
+    """
+    tables = [average_seeds(table) for table in (first, second)]
+    entries = [dict(iter(table.groupby(list(MATCHED), sort=False))) for table in tables]
+    notes: list[str] = []
+    pairs = [(key, key) for key in entries[0] if key in entries[1]]
+    if not pairs and all(len(found) == 1 for found in entries):
+        pairs = [(next(iter(entries[0])), next(iter(entries[1])))]
+    for place, which in enumerate(("first", "second")):
+        paired = {pair[place] for pair in pairs}
+        alone = [_name(key) for key in entries[place] if key not in paired]
+        notes += [f"only in the {which} run: {'; '.join(alone)}"] if alone else []
+    rows: list[dict[str, Any]] = []
+    for one, other in pairs:
+        found = _compared(entries[0][one], entries[1][other])
+        if found is None:
+            notes.append(f"{_name(one)}: scored on other cycles in each run; not compared")
+            continue
+        names = dict(zip(MATCHED, one, strict=True))
+        against = "" if one == other else _name(other)
+        rows += [names | {"against": against} | row for row in found]
+    table = pd.DataFrame(rows)
+    if rows:
+        table.insert(list(table).index("difference_p") + 1, "difference_p_holm", _adjusted(table))
+    table.attrs["notes"] = notes
+    return table
+
+
+def differing_settings(
+    first: Mapping[str, Any], second: Mapping[str, Any], /
+) -> list[tuple[str, str, str]]:
+    """List settings, seeds, versions in which two runs differ, each with both values.
+
+    Parameters
+    ----------
+    first, second : mapping
+        ``run.json`` of both.
+
+    Examples
+    --------
+    >>> differing_settings({"settings": {"seeds": 1}}, {"settings": {"seeds": 3}})
+    [('settings.seeds', '1', '3')]
+    """
+    flat = [
+        _flat({part: header.get(part, {}) for part in ("cohort", "settings", "versions")})
+        for header in (first, second)
+    ]
+    names = dict.fromkeys((*flat[0], *flat[1]))
+    values = [
+        (name, flat[0].get(name, "not told"), flat[1].get(name, "not told")) for name in names
+    ]
+    return [(name, one, other) for name, one, other in values if one != other]
+
+
+def _compared(one: pd.DataFrame, other: pd.DataFrame) -> "list[dict[str, Any]] | None":
+    keys = ["muscle", "group"]
+    both = one.merge(other, on=keys, suffixes=("_first", "_second"))
+    first, second = both["rmse_simulated_first"], both["rmse_simulated_second"]
+    # The simulation's error tells whether the same cycles were scored.
+    if both.empty or not np.allclose(first, second, rtol=1e-5, atol=0.0, equal_nan=True):
+        return None
+    for value in _VALUES:
+        name = "difference" if value == "rmse_refined" else f"{value}_difference"
+        both[name] = both[f"{value}_second"] - both[f"{value}_first"]
+    known = both[both["difference"].notna()]
+    numbers = ["rmse_refined_first", "rmse_refined_second", "difference"]
+    numbers += ["rate_difference", "skill_difference"]
+    by = str(one.iloc[0]["by"])
+    n_groups = both["group"].nunique()
+    rows = []
+    for muscle in both["muscle"].unique():
+        rows.append(_row(str(muscle), known[known["muscle"] == muscle], by, n_groups))
+    means = known.groupby("group", sort=False)[numbers].mean().reset_index()
+    rows.append(_row(OVERALL, means, by, n_groups))
+    return rows
+
+
+def _row(muscle: str, pairs: pd.DataFrame, by: str, n_groups: int) -> dict[str, Any]:
+    first, second = (float(pairs[f"rmse_refined_{which}"].mean()) for which in ("first", "second"))
+    found = estimate(pairs["difference"], blocks=by == BLOCK, scale=first)
+    notes = [f"no result of both runs for {n_groups - found.n} of {n_groups} groups"]
+    return {
+        "muscle": muscle,
+        "n": found.n,
+        "interval": "range" if by == BLOCK else "t",
+        "rmse_first": first,
+        "rmse_second": second,
+        "difference": found.mean,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "difference_t": found.t,
+        "difference_p": found.p,
+        "rate_difference": float(pairs["rate_difference"].mean()),
+        "skill_difference": float(pairs["skill_difference"].mean()),
+        "notes": "; ".join(filter(None, [*notes[: found.n < n_groups], found.note])),
+    }
+
+
+def _adjusted(table: pd.DataFrame) -> "pd.Series[float]":
+    adjusted = pd.Series(np.nan, index=table.index)
+    family = [table["by"], table["pattern"], table["muscle"] == OVERALL]
+    for _, rows in table.groupby(family, sort=False):
+        adjusted[rows.index] = holm(rows["difference_p"])
+    return adjusted
+
+
+def _name(key: tuple[Any, ...]) -> str:
+    named = dict(zip(MATCHED, key, strict=True))
+    ensemble = ", seeds averaged" if named["variant"] == "ensemble" else ""
+    return f"{named['model']}, {named['pattern']}{ensemble}"
+
+
+def _flat(value: Any, name: str = "") -> dict[str, str]:
+    if isinstance(value, Mapping) and value:
+        found: dict[str, str] = {}
+        for key, item in value.items():
+            found |= _flat(item, f"{name}.{key}" if name else str(key))
+        return found
+    if isinstance(value, Mapping):
+        return {}
+    return {name: ", ".join(map(str, value)) if isinstance(value, list) else str(value)}
