@@ -1,0 +1,27 @@
+"""``nem2e-tf simulate``: OpenSim's tools, stage by stage or all the way."""
+
+import click
+
+from nem2e_tf.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "chain": ("simulate_chain", "chain", "From markers and ground reaction to activations."),
+    "scale": ("simulate_scale", "scale", "Scale a generic model to a subject."),
+    "ik": ("simulate_ik", "ik", "Inverse kinematics: markers to joint angles."),
+    "rra": ("simulate_forces", "rra", "Residual reduction: adjust motion and trunk to forces."),
+    "so": ("simulate_forces", "so", "Static optimization: joint angles to activations."),
+    "cmc": ("simulate_forces", "cmc", "Computed muscle control, 10 to 30 times as long."),
+    "moco": ("simulate_forces", "moco", "MocoInverse: direct collocation."),
+    "mujoco": ("simulate_mujoco", "mujoco", "Static optimization with MuJoCo, without OpenSim."),
+}
+
+
+@click.group(name="simulate", cls=LazyGroup, modules=COMMANDS)
+def command() -> None:
+    """Simulate muscle activity with OpenSim (pip install 'nem2e-tf[opensim]').
+
+    Each stage takes options, or your own setup file as its argument, and writes a folder with its
+    setup, results, OpenSim's log and stage.json. A stage that ran before with the same inputs and
+    settings is not run again. Results are held against the limits the field accepts; the table says
+    which are not kept.
+    """

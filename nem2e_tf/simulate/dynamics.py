@@ -1,0 +1,250 @@
+"""What the stages share that find forces: their inputs, the actuators beside the muscles, gates."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.simulate.gates import Gate, reserve_gate, residual_gates
+from nem2e_tf.simulate.loads import Loads, read_loads
+from nem2e_tf.simulate.model_file import ModelFile, read_model
+from nem2e_tf.simulate.motion import Span, motion_file, read_motion, require_cover, span_of
+from nem2e_tf.simulate.setup_xml import OwnSetup, element, elements, files_of, write_document
+from nem2e_tf.storage import Storage
+
+RESERVE = "_reserve"
+# Residual actuators on the root body, as OpenSim's tools name and look for them.
+RESIDUAL_FORCES = ("FX", "FY", "FZ")
+RESIDUAL_MOMENTS = ("MX", "MY", "MZ")
+LOADS = "loads.xml"
+ID_MOTION = "id.sto"
+_ID_SETUP = "setup_id.xml"
+_DISTANCE = ("tx", "ty", "tz")
+
+
+@dataclass(frozen=True)
+class DynamicsSettings:
+    """Settings of every stage that finds forces.
+
+    Attributes
+    ----------
+    model : Path
+    motion : Path
+        Joint angles: those of inverse kinematics or of residual reduction.
+    forces : Path
+        Ground reaction (``.mot``, ``.sto``), or OpenSim's XML of external loads.
+    load : tuple of str
+        ``BODY=PREFIX`` of each plate, where its columns' names do not tell.
+    start, end : float or None
+        s; what both motion and forces cover where not given.
+    cutoff : float
+        Low-pass filter of the motion, Hz; -1 for none. 6 Hz is the usual choice for walking.
+    reserve : float
+        Optimal force of the reserve actuator of each coordinate, N m. Small: it costs much to use.
+    reserves : mapping of str to float
+        Optimal forces of single coordinates, such as a trunk without muscles.
+    """
+
+    model: Path
+    motion: Path
+    forces: Path
+    load: tuple[str, ...] = ()
+    start: float | None = None
+    end: float | None = None
+    cutoff: float = 6.0
+    reserve: float = 1.0
+    reserves: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a stage that finds forces goes by, read and fitting each other.
+
+    Attributes
+    ----------
+    model : ModelFile
+    motion : Storage
+    loads : Loads
+    span : (float, float)
+    cutoff : float
+    files : tuple of Path
+    notes : tuple of str
+    """
+
+    model: ModelFile
+    motion: Storage
+    loads: Loads
+    span: Span
+    cutoff: float
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def read_inputs(settings: DynamicsSettings) -> Inputs:
+    """Read model, motion and forces.
+
+    Raises
+    ------
+    InputError
+        One cannot be read, a body is unknown, or motion or forces do not cover the span.
+    """
+    model = read_model(settings.model)
+    motion, notes = read_motion(settings.motion, model)
+    loads = read_loads(settings.forces, model, given=settings.load)
+    span = span_of((settings.start, settings.end), motion.time, where=settings.motion)
+    force_file = loads.forces.path or settings.forces
+    require_cover(loads.forces.time, span, where=force_file, what="forces")
+    unknown = [name for name in settings.reserves if name not in model.free]
+    if unknown:
+        raise InputError(
+            f"reserve {unknown[0]}: expected a free coordinate of {model.path.name}, found none"
+        )
+    files = [settings.model, settings.motion, *files_of(settings.forces)]
+    return Inputs(model, motion, loads, span, settings.cutoff, tuple(files), (*notes, *loads.notes))
+
+
+def own_inputs(own: OwnSetup, *, motion: str, span: tuple[str, str], cutoff: str) -> Inputs:
+    """Read the model, motion and forces that a user's setup file names.
+
+    Parameters
+    ----------
+    own : OwnSetup
+    motion, cutoff : str
+        Tags of the motion and of its filter.
+    span : (str, str)
+        Tags of start and end.
+    """
+    files = {tag: own.file(tag) for tag in ("model_file", motion, "external_loads_file")}
+    missing = [tag for tag, file in files.items() if file is None]
+    if missing:
+        raise InputError(f"{own.path}: expected <{missing[0]}>, found none")
+    model_file, motion_path, loads_file = (file for file in files.values() if file is not None)
+    model = read_model(model_file)
+    recorded, notes = read_motion(motion_path, model)
+    loads = read_loads(loads_file, model)
+    asked = own.span(*span) or (None, None)
+    found = span_of(asked, recorded.time, where=motion_path)
+    require_cover(loads.forces.time, found, where=loads.forces.path, what="forces")
+    try:
+        filtered = float(own.text(cutoff) or -1)
+    except ValueError:
+        raise InputError(f"{own.path}: expected a number in <{cutoff}>") from None
+    return Inputs(model, recorded, loads, found, filtered, own.inputs, (*own.notes, *notes))
+
+
+def write_loads(inputs: Inputs, folder: Path) -> str:
+    """Write the external loads and name the file."""
+    write_document(folder / LOADS, inputs.loads.content())
+    return LOADS
+
+
+def write_id(inputs: Inputs, folder: Path) -> list[str]:
+    """Write the setup of inverse dynamics, which reserves are held against; tool and file."""
+    write_document(
+        folder / _ID_SETUP,
+        element(
+            "InverseDynamicsTool",
+            None,
+            *elements(
+                {
+                    "results_directory": ".",
+                    "model_file": str(inputs.model.path.absolute()),
+                    "time_range": inputs.span,
+                    "forces_to_exclude": "Muscles",
+                    "external_loads_file": write_loads(inputs, folder),
+                    "coordinates_file": str(motion_file(inputs.motion, folder)),
+                    "lowpass_cutoff_frequency_for_coordinates": inputs.cutoff,
+                    "output_gen_force_file": ID_MOTION,
+                }
+            ),
+            name="id",
+        ),
+    )
+    return ["InverseDynamicsTool", _ID_SETUP]
+
+
+def facts_job(inputs: Inputs, folder: Path) -> dict[str, str]:
+    """Make the question for the height of the centre of mass and what muscles move."""
+    return {
+        "model": str(inputs.model.path.absolute()),
+        "motion": str(motion_file(inputs.motion, folder)),
+    }
+
+
+Curves = dict[str, NDArray[np.float64]]
+
+
+def moments_of(table: Storage) -> tuple[Curves, Curves]:
+    """Forces and moments of inverse dynamics by coordinate."""
+    forces: Curves = {}
+    moments: Curves = {}
+    for label in table.labels:
+        name, _, kind = label.rpartition("_")
+        (forces if kind == "force" else moments)[name] = table.column(label)
+    return forces, moments
+
+
+def is_distance(coordinate: str) -> bool:
+    """Whether a coordinate is a translation, by its name: ``pelvis_tx``."""
+    return coordinate.endswith(_DISTANCE)
+
+
+def force_gates(
+    table: Storage,
+    inverse_dynamics: Storage | None,
+    inputs: Inputs,
+    facts: Mapping[str, object],
+    *,
+    reserve_of: Callable[[str], str | None],
+) -> list[Gate]:
+    """Judge residuals and reserves.
+
+    Parameters
+    ----------
+    table : Storage
+        Forces of all actuators.
+    inverse_dynamics : Storage or None
+        Joint moments; without, reserves are not judged.
+    facts : mapping
+        The worker's: ``com_height`` and ``moved_by_muscles``.
+    reserve_of : callable (label) -> coordinate or None
+        Which coordinate's reserve a column is.
+    """
+    residual_forces: Curves = {n: table.column(n) for n in RESIDUAL_FORCES if n in table.labels}
+    residual_moments: Curves = {n: table.column(n) for n in RESIDUAL_MOMENTS if n in table.labels}
+    reserves: Curves = {}
+    for label in table.labels:
+        coordinate = reserve_of(label)
+        if coordinate is None:
+            continue
+        if coordinate in inputs.model.residual:
+            kind = residual_forces if is_distance(coordinate) else residual_moments
+            kind[coordinate] = table.column(label)
+        else:
+            reserves[coordinate] = table.column(label)
+    moved = facts["moved_by_muscles"]
+    assert isinstance(moved, list)
+    moments = moments_of(inverse_dynamics)[1] if inverse_dynamics is not None else {}
+    return [
+        *residual_gates(
+            residual_forces,
+            residual_moments,
+            external=inputs.loads.peak(*inputs.span),
+            height=float(str(facts["com_height"])),
+        ),
+        *reserve_gate(reserves, moments, crossed=moved),
+    ]
+
+
+def reserve_coordinate(label: str) -> str | None:
+    """Coordinate of a column of our own reserves, or of a user's named the same way.
+
+    Examples
+    --------
+    >>> reserve_coordinate("knee_angle_r_reserve"), reserve_coordinate("soleus_r")
+    ('knee_angle_r', None)
+    """
+    return label.removesuffix(RESERVE) if label.endswith(RESERVE) else None

@@ -1,0 +1,202 @@
+"""Setup files of OpenSim's tools: made of options, or the user's own taken over.
+
+A user's file is used as it is, but for two things: its inputs are found from where the file lies,
+and its results go to the stage's folder. What it names and what is not there is an error where the
+tool would fail, and a note where OpenSim goes on without a word.
+"""
+
+import copy
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.simulate.model_file import read_xml
+
+_VERSION = "40000"
+# Tags whose text is a file that a tool reads.
+_INPUTS = (
+    *("model_file", "marker_file", "marker_set_file", "coordinate_file", "external_loads_file"),
+    *("force_set_files", "desired_kinematics_file", "desired_points_file", "task_set_file"),
+    *("constraints_file", "rra_controls_file", "coordinates_file", "states_file", "speeds_file"),
+    *("datafile", "data_source_name"),
+)
+_NOTHING = ("", "unassigned", "unspecified")
+
+
+def element(tag: str, text: object = None, /, *children: ET.Element, name: str = "") -> ET.Element:
+    """Make an element; numbers and truth values as OpenSim writes them.
+
+    Examples
+    --------
+    >>> ET.tostring(element("weight", 5.0)), ET.tostring(element("on", True))
+    (b'<weight>5</weight>', b'<on>true</on>')
+    """
+    made = ET.Element(tag, {"name": name} if name else {})
+    if isinstance(text, bool):
+        made.text = str(text).lower()
+    elif isinstance(text, int | float):
+        made.text = f"{text:.10g}"
+    elif text is not None:
+        made.text = (
+            " ".join(f"{part:.10g}" for part in text) if isinstance(text, tuple) else str(text)
+        )
+    made.extend(children)
+    return made
+
+
+def elements(values: Mapping[str, object]) -> list[ET.Element]:
+    """Make an element of each value."""
+    return [element(tag, value) for tag, value in values.items()]
+
+
+def objects(tag: str, items: list[ET.Element], *, name: str = "") -> ET.Element:
+    """Make one of OpenSim's sets: an element with ``objects`` in it."""
+    return element(tag, None, element("objects", None, *items), name=name)
+
+
+def write_document(path: Path, content: ET.Element) -> None:
+    """Write an element as a document of OpenSim."""
+    document = ET.Element("OpenSimDocument", {"Version": _VERSION})
+    document.append(content)
+    _write(path, document)
+
+
+@dataclass(frozen=True)
+class OwnSetup:
+    """A user's setup file, taken over.
+
+    Attributes
+    ----------
+    path : Path
+    document : Element
+        With absolute inputs; see `write`.
+    inputs : tuple of Path
+        Every file it reads, those that its files name as well.
+    notes : tuple of str
+        Files it names that are not there and without which OpenSim goes on.
+    """
+
+    path: Path
+    document: ET.Element
+    inputs: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+    def text(self, tag: str) -> str:
+        """Text of the first element with a tag; empty where there is none."""
+        found = next(self.document.iter(tag), None)
+        return (found.text or "").strip() if found is not None else ""
+
+    def file(self, tag: str) -> Path | None:
+        """File that an element names."""
+        text = self.text(tag)
+        return None if text.lower() in _NOTHING else Path(text)
+
+    def span(self, first: str, last: str) -> tuple[float, float] | None:
+        """Start and end, of two elements or of one with two numbers; None where not given."""
+        try:
+            numbers = [
+                float(n) for tag in dict.fromkeys((first, last)) for n in self.text(tag).split()
+            ]
+        except ValueError:
+            raise InputError(
+                f"{self.path}: expected numbers in <{first}>, found {self.text(first)!r}"
+            ) from None
+        return (numbers[0], numbers[1]) if len(numbers) == 2 else None
+
+    def write(self, path: Path, outputs: Mapping[str, object]) -> None:
+        """Write the setup with the given texts in place of its own.
+
+        Parameters
+        ----------
+        outputs : mapping of path to value
+            Element path below the tool, such as ``MarkerPlacer/output_model_file``; what is
+            missing is added.
+        """
+        document = copy.deepcopy(self.document)
+        for place, value in outputs.items():
+            holder = document[0]
+            *above, tag = place.split("/")
+            for step in above:
+                found = holder.find(step)
+                holder = ET.SubElement(holder, step) if found is None else found
+            for old in holder.findall(tag):
+                holder.remove(old)
+            holder.append(element(tag, value))
+        _write(path, document)
+
+
+def take_over(path: Path, *, tool: str) -> OwnSetup:
+    """Read a user's setup file.
+
+    Parameters
+    ----------
+    path : Path
+    tool : str
+        Beginning of the tool's tag, such as ``CMCTool``.
+
+    Raises
+    ------
+    InputError
+        It is missing, no XML, of another tool, or a file it needs is not there.
+    """
+    document = read_xml(path, what=f"a setup file of OpenSim's {tool}")
+    if document.tag != "OpenSimDocument" or not len(document):
+        raise InputError(
+            f"{path}: expected a setup file of OpenSim's {tool}, found <{document.tag}>"
+        )
+    # OpenSim reads its own misspelling as well.
+    tag = document[0].tag.replace("Kinemtatics", "Kinematics")
+    if tag != tool:
+        raise InputError(f"{path}: expected a setup file of {tool}, found one of {tag}")
+    notes = []
+    inputs = [path]
+    for named, attribute, file in _named(document, path.parent):
+        if file.is_file():
+            inputs += [one for one in _files(file) if one not in inputs]
+            if attribute:
+                named.set("file", str(file))
+            else:
+                named.text = str(file)
+        elif attribute:
+            notes.append(
+                f"{path}: <{named.tag}> names {file.name}, which is not there; OpenSim goes on "
+                "with none"
+            )
+            del named.attrib["file"]
+        else:
+            raise InputError(f"{path}: expected the file <{named.tag}> names, found no {file}")
+    return OwnSetup(path, document, tuple(inputs), tuple(notes))
+
+
+def files_of(path: Path) -> list[Path]:
+    """List a file and every file that it names, if it is XML."""
+    return _files(path)
+
+
+def _named(root: ET.Element, folder: Path) -> Iterator[tuple[ET.Element, bool, Path]]:
+    """Elements that name a file, whether by attribute, and the file."""
+    for one in root.iter():
+        text = (one.text or "").strip()
+        if one.get("file"):
+            yield one, True, (folder / one.get("file", "")).absolute()
+        elif one.tag in _INPUTS and not len(one) and text.lower() not in _NOTHING:
+            yield one, False, (folder / text).absolute()
+
+
+def _files(path: Path) -> list[Path]:
+    found = [path]
+    if path.suffix.lower() == ".xml":
+        root = read_xml(path, what="a file of OpenSim's")
+        for named, _, file in _named(root, path.parent):
+            if file.is_file() and file != path:
+                found += _files(file)
+            elif named.tag == "datafile":
+                raise InputError(f"{path}: expected the file <datafile> names, found no {file}")
+    return found
+
+
+def _write(path: Path, document: ET.Element) -> None:
+    ET.indent(document)
+    ET.ElementTree(document).write(path, encoding="UTF-8", xml_declaration=True)
