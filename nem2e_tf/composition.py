@@ -69,7 +69,7 @@ class Composition:
         if self.model_samples not in allowed:
             raise InputError(
                 f"pattern {self.pattern}: expected a model of {' or '.join(map(str, allowed))} "
-                f"samples, found {self.model_samples}"
+                f"samples, found {self.model_samples!r}"
             )
         for names, what in ((self.channels, "channel"), (self.muscles, "muscle")):
             if not names:

@@ -173,12 +173,7 @@ def save_refiner(
             file = f"{name}.keras"
             models[name].save(temporary / file)
             files[name] = ModelFile(file, sha256(temporary / file))
-        np.savez(
-            temporary / REFERENCE,
-            simulated=reference.simulated.astype("<f4"),
-            measured=reference.measured.astype("<f4"),
-            held_out=reference.held_out.astype(bool),
-        )
+        _save_reference(temporary / REFERENCE, reference)
         complete = replace(
             info,
             files=files,
@@ -295,6 +290,22 @@ def _check_shapes(name: str, model: Any, plan: Composition) -> None:
         )
 
 
+def _save_reference(file: Path, reference: Reference) -> None:
+    arrays = {
+        "simulated": reference.simulated,
+        "measured": reference.measured,
+        "held_out": reference.held_out,
+        "calibration": reference.calibration,
+        "mean_pattern": reference.mean_pattern,
+    }
+    kept: dict[str, Any] = {
+        name: array.astype(bool if name == "held_out" else "<f4")
+        for name, array in arrays.items()
+        if array is not None
+    }
+    np.savez(file, **kept)
+
+
 def _load_reference(file: Path) -> Reference:
     try:
         with np.load(file, allow_pickle=False) as content:
@@ -302,6 +313,9 @@ def _load_reference(file: Path) -> Reference:
                 simulated=content["simulated"],
                 measured=content["measured"],
                 held_out=content["held_out"],
+                # refiners of earlier versions lack these; whoever needs them says so
+                calibration=content.get("calibration"),
+                mean_pattern=content.get("mean_pattern"),
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: expected reference cycles, found {error}") from None

@@ -166,6 +166,11 @@ class Reference:
         NaN where an electrode was bad: such a cycle does not count for that muscle.
     held_out : bool array [cycle]
         Cycles that the refiner was not trained on.
+    calibration : float32 array [cycle, 20, channel], optional
+        Simulated cycles that the refiner was fitted on, none of them held out: what full
+        quantisation finds its ranges on, which is fitting too.
+    mean_pattern : float32 array [20, muscle], optional
+        Mean EMG of the cycles that were fitted on: what skill is measured against.
 
     Raises
     ------
@@ -176,6 +181,8 @@ class Reference:
     simulated: NDArray[np.float32]
     measured: NDArray[np.float32]
     held_out: NDArray[np.bool_]
+    calibration: NDArray[np.float32] | None = None
+    mean_pattern: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         shapes = self.simulated.shape, self.measured.shape, self.held_out.shape
@@ -189,6 +196,14 @@ class Reference:
                 f"reference: expected [cycle, {SAMPLES}, channel], [cycle, {SAMPLES}, muscle] and "
                 f"[cycle] with a cycle at least, found {' '.join(str(list(s)) for s in shapes)}"
             )
+        for array, expected, what in (
+            (self.calibration, self.simulated.shape[1:], "calibration"),
+            (self.mean_pattern, self.measured.shape[1:], "mean pattern"),
+        ):
+            if array is not None and array.shape[-2:] != expected:
+                raise InputError(
+                    f"reference: expected a {what} of {list(expected)}, found {list(array.shape)}"
+                )
 
     @property
     def scored(self) -> NDArray[np.bool_]:

@@ -27,12 +27,15 @@ MAY_IMPORT = {
     "cycle_bounds": ("errors", "gait", "storage"),
     "channel_order": ("errors", "muscles"),
     "cohort": ("errors", "files"),
-    "trc": ("errors", "storage_numbers"),
+    "trc": ("errors", "files", "storage_numbers"),
     "checks": ("errors", "files", "storage", "muscles", "gait", "cohort"),
     "importers": (
         *("errors", "files", "storage", "muscles", "emg", "gait", "cycle_bounds", "cohort"),
         *("trc", "checks"),
     ),
+    "markers": ("errors", "trc", "importers"),
+    "simulate": ("errors", "files", "folders", "storage", "trc"),
+    "myolegs": ("errors", "storage", "muscles", "emg"),
     "thinning": ("errors", "composition", "cohort"),
     "patterns": ("errors", "composition", "cohort", "thinning"),
     "zoo": ("errors",),
@@ -54,6 +57,10 @@ MAY_IMPORT = {
         *("errors", "files", "folders", "composition", "refiner", "refiner_info", "zoo"),
         *("channel_order", "quiet"),
     ),
+    "controls": (
+        *("errors", "files", "folders", "composition", "cohort", "thinning", "zoo", "evaluation"),
+        *("refiner", "refiner_info", "training"),
+    ),
     "report": ("errors", "evaluation"),
 }
 
@@ -62,15 +69,15 @@ HEAVY = ("tensorflow", "keras", "ai_edge_litert", "matplotlib", "sklearn", "stat
 LIGHT = (
     *("errors", "files", "folders", "composition", "storage_text", "storage", "muscles", "emg"),
     *("gait", "cycle_bounds", "channel_order", "cohort", "importers", "thinning", "patterns"),
-    *("trc", "checks", "storage_numbers"),
+    *("trc", "checks", "storage_numbers", "markers", "myolegs"),
     "evaluation",
-    *("refiner_info", "refiner", "refining", "report", "cli"),
+    *("refiner_info", "refiner", "refining", "report", "simulate", "cli"),
     *("export.runtime", "export.metadata"),
 )
 WITHOUT_PANDAS = (
     *("errors", "files", "folders", "composition", "storage_numbers", "storage_text", "storage"),
     *("muscles", "gait", "cycle_bounds", "channel_order", "refiner_info", "refining"),
-    *("export.runtime", "cli"),
+    *("export.runtime", "simulate", "myolegs", "cli"),
 )
 
 

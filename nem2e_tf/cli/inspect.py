@@ -13,16 +13,17 @@ from nem2e_tf.cli.options import json_option
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option("everything")
 def command(file: Path, as_json: bool) -> None:
-    """Print the metadata, the signature and the operators of FILE, a .tflite of nem2e-tf.
+    """Print the metadata, the signatures and the operators of FILE, a .tflite or .onnx of nem2e-tf.
 
     The file's own SHA-256 is checked first.
     """
     from nem2e_tf.export.audit import audit
-    from nem2e_tf.export.metadata import read
-    from nem2e_tf.export.runtime import read_content
+    from nem2e_tf.export.refiner_file import is_onnx, read_content, read_metadata
 
     content = read_content(file)
-    metadata = read(content, source=file)
+    metadata = read_metadata(content, source=file)
+    if is_onnx(content, file):
+        from nem2e_tf.export.onnx_audit import audit
     found = audit(content)
     signatures = [
         {"name": item.name, "inputs": item.inputs, "outputs": item.outputs}

@@ -14,10 +14,15 @@ COMMANDS = {
     "data": ("data", "command", "Make cohorts of recordings, or embedded ones, and check them."),
     "train": ("train", "command", "Train one refiner on a whole cohort."),
     "cv": ("cv", "command", "Cross-validate refiners, leaving groups out."),
-    "report": ("report", "command", "Print the evidence of runs."),
-    "export": ("export", "command", "Write a refiner as SavedModel or TFLite, checked."),
+    "report": ("report", "command", "Print the evidence of runs, or write it as a page."),
+    "compare": ("compare", "command", "Compare two runs."),
+    "control": ("control", "command", "Run controls on a run: what its gain is made of."),
+    "export": ("export", "command", "Write a refiner as TFLite, SavedModel or ONNX, checked."),
     "refine": ("refine", "command", "Refine an activation file."),
+    "simulate": ("simulate", "command", "Simulate muscle activity with OpenSim."),
+    "estimate": ("estimate", "command", "Simulate motion and refine it, in one go."),
     "inspect": ("inspect", "command", "Print what an exported file is."),
+    "bench": ("bench", "command", "Measure exported files side by side."),
 }
 INTERRUPTED = 130
 

@@ -36,8 +36,9 @@ def command(
 ) -> None:
     """Refine an activation file, cycle by cycle, on its own time grid.
 
-    REFINER is a refiner folder, an export folder or a .tflite file; ACTIVATION is a storage file
-    with one column a muscle and side. Rows outside complete cycles are left out and reported.
+    REFINER is a refiner folder, an export folder, its saved_model folder, or a .tflite or .onnx
+    file; ACTIVATION is a storage file with one column a muscle and side. Rows outside complete
+    cycles are left out and reported.
     """
     if (ground_reaction is None) == (events is None):
         raise click.UsageError("give either --ground-reaction with --plate, or --events")
@@ -46,7 +47,8 @@ def command(
     # before NumPy is loaded: on matrices as small as these, BLAS threads cost more than they give
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from nem2e_tf.cycle_bounds import cycles_of_plate, read_events
-    from nem2e_tf.export.runtime import INDEX, load
+    from nem2e_tf.export.index import INDEX, SAVED_MODELS
+    from nem2e_tf.export.runtime import load
     from nem2e_tf.gait import THRESHOLD
     from nem2e_tf.quiet import quiet_stderr
     from nem2e_tf.refiner_info import MARKER
@@ -58,11 +60,12 @@ def command(
     if not output.absolute().parent.is_dir():
         raise InputError(f"{output}: expected an existing folder {output.parent}, found none")
     is_refiner = (refiner / MARKER).is_file()
-    if not (is_refiner or refiner.is_file() or (refiner / INDEX).is_file()):
+    saved_models = refiner.name == SAVED_MODELS and (refiner.parent / INDEX).is_file()
+    if not (is_refiner or saved_models or refiner.is_file() or (refiner / INDEX).is_file()):
         instead = "another folder" if refiner.is_dir() else "no such file"
         raise InputError(
             f"{refiner}: expected a refiner folder ({MARKER}), an export folder ({INDEX}) or a "
-            f".tflite, found {instead}"
+            f".tflite or .onnx, found {instead}"
         )
     recording = read_storage(activation)
     notes = [f"{activation}: {note}" for note in recording.notes]
@@ -80,6 +83,11 @@ def command(
             from nem2e_tf.refiner import load_refiner
 
             refined = refine_recording(load_refiner(refiner), recording, cycles, side=side[0])
+        elif saved_models:
+            from nem2e_tf.export.saved_model_runtime import load_saved_models
+
+            ours = load_saved_models(refiner.parent)
+            refined = refine_recording(ours, recording, cycles, side=side[0])
         else:
             refined = refine_recording(load(refiner), recording, cycles, side=side[0])
     notes += [f"{activation}: {note}" for note in refined.notes]

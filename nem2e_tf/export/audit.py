@@ -73,8 +73,10 @@ def _signature(model: Any, item: Any, schema: Any) -> Signature:
         found = {}
         for entry in maps or []:
             tensor = tensors[entry.tensorIndex]
-            shape = [int(size) for size in tensor.shape]
-            found[_text(entry.name)] = f"{types[tensor.type].lower()} {shape}"
+            # where a dimension is open, the signature of the shape says so
+            sizes = tensor.shape if tensor.shapeSignature is None else tensor.shapeSignature
+            shape = ", ".join("n" if size < 0 else str(int(size)) for size in sizes)
+            found[_text(entry.name)] = f"{types[tensor.type].lower()} [{shape}]"
         return found
 
     return Signature(_text(item.signatureKey), told(item.inputs), told(item.outputs))

@@ -1,47 +1,35 @@
-"""The JSON that travels inside every exported ``.tflite``, and the seal over the whole file.
+"""What an exported file says of itself, and its place in a ``.tflite``.
 
 It is an ordinary named metadata entry of the flatbuffer (``NEM2E_METADATA``), so any TFLite tool
-lists it. Its first keys are always::
-
-    {"kind": "nem2e-tf refiner file", "format": 1, "content_bytes": ..., "content_sha256": ...
-
-``content_sha256`` is the SHA-256 of the file with those 64 digits replaced by zeros. A file that is
-cut short, changed or mixed up is found out before an interpreter sees it and perhaps crashes on it.
+lists it. `nem2e_tf.export.seal` has its first keys and the seal over the whole file.
 """
 
-import hashlib
-import json
 import os
-import struct
 from typing import Any
 
 import numpy as np
 
+from nem2e_tf.composition import Composition
 from nem2e_tf.errors import InputError
+from nem2e_tf.export.seal import opened, payload, sealed
 from nem2e_tf.refiner_info import RefinerInfo
 
 NAME = "NEM2E_METADATA"
-KIND = "nem2e-tf refiner file"
-FORMAT = 1
 IDENTIFIER = b"TFL3"
 ALIGNMENT = 16
 
-_START = json.dumps({"kind": KIND})[:-1].encode()
-_SIZE_KEY = '"content_bytes": '
-_SIZE_WIDTH = 10
-_SEAL_KEY = b'"content_sha256": "'
-_ZEROS = "0" * 64
 
-
-def describe(info: RefinerInfo, model: str, *, recurrence: str, precision: str) -> dict[str, Any]:
+def describe(
+    info: RefinerInfo, part: Composition, *, recurrence: str, precision: str
+) -> dict[str, Any]:
     """Say all that somebody needs to run one of a refiner's models from its file alone.
 
     Parameters
     ----------
     info : RefinerInfo
         The refiner.
-    model : str
-        A muscle, or ``joint``.
+    part : Composition
+        What the file takes and gives.
     recurrence, precision : str
         Form of the exported graph.
 
@@ -51,7 +39,6 @@ def describe(info: RefinerInfo, model: str, *, recurrence: str, precision: str) 
         JSON throughout. ``channels``: names, in order, of what the caller has to bring, only those
         that this model looks at. ``input`` says in words how they become the tensor.
     """
-    part = info.composition.part(model)
     own = {muscle.name: muscle for muscle in info.muscles}
     return {
         "model": info.model,
@@ -72,6 +59,7 @@ def describe(info: RefinerInfo, model: str, *, recurrence: str, precision: str) 
         ],
         "input": _input_in_words(part.pattern, part.model_samples),
         "units": {"simulated": "activation, 0 to 1", "refined": info.normalisation},
+        "trained": {"pattern": info.pattern, "targets": info.targets},
         "recurrence": recurrence,
         "precision": precision,
         "recipe": info.recipe,
@@ -118,16 +106,16 @@ def embed(content: bytes, metadata: dict[str, Any]) -> bytes:
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     model.metadata = [item for item in model.metadata or [] if _text(item.name) != NAME]
     model.buffers = [_AlignedBuffer(buffer) for buffer in model.buffers]
-    payload = schema.BufferT()
-    payload.data = np.frombuffer(_payload(metadata), np.uint8)
-    model.buffers.append(_AlignedBuffer(payload))
+    own = schema.BufferT()
+    own.data = np.frombuffer(payload(metadata), np.uint8)
+    model.buffers.append(_AlignedBuffer(own))
     entry = schema.MetadataT()
     entry.name = NAME
     entry.buffer = len(model.buffers) - 1
     model.metadata.append(entry)
-    builder = flatbuffers.Builder(len(content) + len(payload.data) + 4096)
+    builder = flatbuffers.Builder(len(content) + len(own.data) + 4096)
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return _sealed(bytes(builder.Output()))
+    return sealed(bytes(builder.Output()))
 
 
 class _AlignedBuffer:
@@ -149,22 +137,6 @@ class _AlignedBuffer:
         if place is not None:
             schema.BufferAddData(builder, place)
         return schema.BufferEnd(builder)
-
-
-def _payload(metadata: dict[str, Any]) -> bytes:
-    first = {"kind": KIND, "format": FORMAT, "content_bytes": 0, "content_sha256": _ZEROS}
-    rest = {key: value for key, value in metadata.items() if key not in first}
-    text = json.dumps({**first, **rest}, allow_nan=False)
-    return text.replace(f"{_SIZE_KEY}0", _SIZE_KEY + "0".rjust(_SIZE_WIDTH), 1).encode()
-
-
-def _sealed(content: bytes) -> bytes:
-    size = str(len(content)).rjust(_SIZE_WIDTH)
-    before = (_SIZE_KEY + "0".rjust(_SIZE_WIDTH)).encode()
-    content = content.replace(before, (_SIZE_KEY + size).encode(), 1)
-    digest = hashlib.sha256(content).hexdigest()
-    place = content.index(_SEAL_KEY, content.index(_START)) + len(_SEAL_KEY)
-    return content[:place] + digest.encode() + content[place + 64 :]
 
 
 def read(content: bytes, *, source: "str | os.PathLike[str]") -> dict[str, Any]:
@@ -189,37 +161,11 @@ def read(content: bytes, *, source: "str | os.PathLike[str]") -> dict[str, Any]:
     """
     if content[4:8] != IDENTIFIER:
         raise InputError(f"{source}: expected a TFLite file, found something else")
-    start = content.find(_START)
-    if start < 4:
+    metadata = opened(content, source=source)
+    if metadata is None:
         found = "a damaged one" if _damaged(content) else "one without (another project's)"
         raise InputError(f"{source}: expected a TFLite file with {NAME}, found {found}")
-    (length,) = struct.unpack_from("<I", content, start - 4)
-    try:
-        metadata = json.loads(content[start : start + length])
-        size, digest = int(metadata["content_bytes"]), str(metadata["content_sha256"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError(
-            f"{source}: expected readable metadata, found damage; copy or export the file again"
-        ) from None
-    if size != len(content):
-        raise InputError(
-            f"{source}: expected {size} bytes, found {len(content)}; copy or export the file again"
-        )
-    place = content.find(_SEAL_KEY, start) + len(_SEAL_KEY)
-    zeroed = hashlib.sha256(content[:place])
-    zeroed.update(_ZEROS.encode())
-    zeroed.update(content[place + 64 :])
-    if zeroed.hexdigest() != digest:
-        raise InputError(
-            f"{source}: expected SHA-256 {digest[:12]}..., found {zeroed.hexdigest()[:12]}...; "
-            "the file was changed since its export, copy or export it again"
-        )
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{source}: expected metadata format {FORMAT}, found {metadata.get('format')}; "
-            "export it again with this version"
-        )
-    return dict(metadata)
+    return metadata
 
 
 def _damaged(content: bytes) -> bool:

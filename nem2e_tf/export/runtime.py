@@ -18,91 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.channel_order import arrange
-from nem2e_tf.composition import SAMPLES, Composition, compose
+from nem2e_tf.composition import SAMPLES
 from nem2e_tf.errors import InputError
-from nem2e_tf.export import metadata as embedded
-from nem2e_tf.export.audit import INPUT, OUTPUT, SIGNATURE
-from nem2e_tf.files import read_json
+from nem2e_tf.export.endpoints import STEP
+from nem2e_tf.export.index import read_index
+from nem2e_tf.export.raw import FEWEST_ROWS
+from nem2e_tf.export.refiner_file import Exported, RefinerFile, read_content
+from nem2e_tf.export.stream import Stream
 
-INDEX = "index.json"
-INDEX_KIND = "nem2e-tf export"
-INDEX_FORMAT = 1
-
-
-class RefinerFile:
-    """One exported ``.tflite``: checked, loaded, ready to run.
-
-    Parameters
-    ----------
-    content : bytes
-        The whole file.
-    source : path-like
-        What to call it in messages.
-
-    Attributes
-    ----------
-    metadata : dict
-        What travels inside the file.
-    composition : Composition
-        Its channels and muscles.
-
-    Raises
-    ------
-    InputError
-        The file is damaged or is not one of ours.
-    """
-
-    def __init__(self, content: bytes, *, source: "str | os.PathLike[str]") -> None:
-        self.metadata = embedded.read(content, source=source)
-        try:
-            self.composition = Composition(
-                pattern=self.metadata["pattern"],
-                targets=self.metadata["targets"],
-                channels=tuple(self.metadata["channels"]),
-                muscles=tuple(item["name"] for item in self.metadata["muscles"]),
-                counterparts=tuple(
-                    tuple(item["counterparts"]) for item in self.metadata["muscles"]
-                ),
-                model_samples=self.metadata["model_samples"],
-            )
-        except (KeyError, TypeError, InputError) as error:
-            raise InputError(f"{source}: expected complete metadata, found {error}") from None
-        self._run = _runner(content, source)
-
-    def predict(self, simulated: NDArray[Any]) -> NDArray[np.float32]:
-        """Refine cycles whose channels are in the file's order.
-
-        Parameters
-        ----------
-        simulated : array [cycle, 20, channel]
-
-        Returns
-        -------
-        float32 array [cycle, 20, muscle]
-        """
-        return compose(simulated, self.composition, self._apply)
-
-    def _apply(self, name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        del name  # a file holds one model
-        outputs = [self._run(**{INPUT: row[None]})[OUTPUT] for row in rows]
-        return np.concatenate(outputs) if outputs else np.empty((0, 0, 0), np.float32)
-
-
-def _runner(content: bytes, source: "str | os.PathLike[str]") -> Any:
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError:
-        raise InputError(
-            "ai-edge-litert is not installed; install it with: pip install ai-edge-litert"
-        ) from None
-    try:
-        return Interpreter(model_content=content, num_threads=1).get_signature_runner(SIGNATURE)
-    except (ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[:1]
-        raise InputError(
-            f"{source}: this ai-edge-litert cannot run the file ({''.join(first)[:200]}); "
-            "update it with: pip install --upgrade ai-edge-litert"
-        ) from None
+__all__ = ["RefinerFile", "Runtime", "load", "read_content"]
 
 
 class Runtime:
@@ -110,7 +34,7 @@ class Runtime:
 
     Parameters
     ----------
-    files : sequence of RefinerFile
+    files : sequence of Exported
         Their muscles are put side by side, in this order.
     channels : sequence of str, optional
         Order of the channels that `refine` needs; default: as the files name them first.
@@ -122,7 +46,7 @@ class Runtime:
     """
 
     def __init__(
-        self, files: Sequence[RefinerFile], *, channels: "Sequence[str] | None" = None
+        self, files: Sequence[Exported], *, channels: "Sequence[str] | None" = None
     ) -> None:
         self.files = tuple(files)
         used = dict.fromkeys(name for file in files for name in file.composition.channels)
@@ -163,7 +87,100 @@ class Runtime:
         InputError
             A channel is missing or comes twice, a shape is wrong, or a value is not finite.
         """
-        values, self.notes = arrange(simulated, channels, needed=self.channels)
+        cycles, one = self._cycles(simulated, channels)
+        before = self._held()
+        refined = np.concatenate([file.predict(own) for file, own in cycles], axis=2)
+        held = self._held() - before
+        if held:
+            count = f"{held} number{'s'[: held > 1]}"
+            self.notes += (f"{count} held at the bounds of the file's integers",)
+        return refined[0] if one else refined
+
+    def refine_with_attention(
+        self,
+        simulated: "NDArray[Any] | Mapping[str, Any]",
+        *,
+        channels: "Sequence[str] | None" = None,
+    ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+        """Refine one cycle or several, and give the attention weights; see `refine`.
+
+        Returns
+        -------
+        refined, and for each file its weights
+            float32 array [20, muscle] or [cycle, 20, muscle]; float32 arrays
+            [row, sample, token] in the order of `files`, tokens being samples (temporal) or
+            channels (spatial). A cycle is one row, or four under ``one-quarter``.
+
+        Raises
+        ------
+        InputError
+            As `refine`; or a file was exported without it.
+        """
+        cycles, one = self._cycles(simulated, channels)
+        found = [file.attend(own) for file, own in cycles]
+        refined = np.concatenate([curves for curves, _ in found], axis=2)
+        return refined[0] if one else refined, [weights for _, weights in found]
+
+    def refine_recording(
+        self,
+        recording: "NDArray[Any] | Mapping[str, Any]",
+        *,
+        channels: "Sequence[str] | None" = None,
+    ) -> NDArray[np.float32]:
+        """Refine one cycle as it was recorded, at evenly spaced times.
+
+        Parameters
+        ----------
+        recording : array [n, channel], or mapping from channel name to curve [n]
+            Activation from foot contact (first row) to the next contact of that foot (last row), 11
+            rows or more. NaN is refused.
+        channels : sequence of str, optional
+            Names of the columns; see `refine`.
+
+        Returns
+        -------
+        float32 array [n, muscle]
+            At the same times.
+
+        Raises
+        ------
+        InputError
+            As `refine`; there are too few rows; or a file was exported without it.
+        """
+        values, self.notes = arrange(recording, channels, needed=self.channels)
+        if values.ndim != 2 or len(values) < FEWEST_ROWS:
+            raise InputError(
+                f"recording: expected one cycle [n, channel] of {FEWEST_ROWS} rows or more, found "
+                f"{list(values.shape)}"
+            )
+        if not np.isfinite(values).all():
+            row, channel = (int(axis[0]) for axis in np.nonzero(~np.isfinite(values)))
+            raise InputError(
+                f"recording: expected finite numbers, found {values[row, channel]} in row {row}, "
+                f"channel {self.channels[channel]}"
+            )
+        return np.concatenate(
+            [file.refine_recording(values[:, self._columns(file)]) for file in self.files], axis=1
+        )
+
+    def stream(self) -> Stream:
+        """Start refining sample by sample; see `nem2e_tf.export.stream.Stream`.
+
+        Raises
+        ------
+        InputError
+            A file was exported without it.
+        """
+        for file in self.files:
+            file.require(STEP)
+        parts = [(file.composition, file.interpreter) for file in self.files]
+        return Stream(parts, channels=self.channels)
+
+    def _cycles(
+        self, simulated: "NDArray[Any] | Mapping[str, Any]", channels: "Sequence[str] | None"
+    ) -> tuple[list[tuple[Exported, NDArray[Any]]], bool]:
+        """Lay out what each file takes of the cycles, and tell whether there is only one."""
+        values, notes = arrange(simulated, channels, needed=self.channels)
         one = values.ndim == 2
         cycles = values[None] if one else values
         if cycles.ndim != 3 or cycles.shape[1] != SAMPLES:
@@ -171,21 +188,26 @@ class Runtime:
                 f"simulated: expected [{SAMPLES}, channel] or [cycle, {SAMPLES}, channel], "
                 f"found {list(values.shape)}"
             )
-        parts = []
-        for file in self.files:
-            columns = [self.channels.index(name) for name in file.composition.channels]
-            parts.append(file.predict(cycles[:, :, columns]))
-        refined = np.concatenate(parts, axis=2)
-        return refined[0] if one else refined
+        self.notes = notes
+        return [(file, cycles[:, :, self._columns(file)]) for file in self.files], one
+
+    def _held(self) -> int:
+        return sum(file.interpreter.held for file in self.files)
+
+    def _columns(self, file: Exported) -> list[int]:
+        return [self.channels.index(name) for name in file.composition.channels]
 
 
-def load(path: "str | os.PathLike[str]") -> Runtime:
-    """Load an exported ``.tflite``, or a whole export folder.
+def load(path: "str | os.PathLike[str]", *, precision: str | None = None) -> Runtime:
+    """Load an exported ``.tflite`` or ``.onnx``, or a whole export folder.
 
     Parameters
     ----------
     path : path-like
-        A ``.tflite`` file, or the folder that ``nem2e-tf export --tflite`` wrote.
+        A file, or the folder that ``nem2e-tf export`` wrote, of which the ``.tflite`` files are
+        taken, or the ``.onnx`` files where it has no others.
+    precision : str, optional
+        Which files of a folder that has several precisions; default: float32, or the only one.
 
     Returns
     -------
@@ -194,49 +216,19 @@ def load(path: "str | os.PathLike[str]") -> Runtime:
     Raises
     ------
     InputError
-        There is no such file, it is damaged, or it is not one of ours.
+        There is no such file, it is damaged, it is not one of ours, or it has not that precision.
     """
     place = Path(path)
     if place.is_dir():
-        return _load_folder(place)
+        return _load_folder(place, precision)
+    if precision is not None:
+        raise InputError(f"{path}: expected a folder to choose precision {precision} from")
     return Runtime([RefinerFile(read_content(place), source=place)])
 
 
-def read_content(path: "str | os.PathLike[str]") -> bytes:
-    """Read a whole file.
-
-    Raises
-    ------
-    InputError
-        It cannot be read.
-    """
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected a TFLite file, found no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: expected a TFLite file, cannot read ({error})") from None
-
-
-def _load_folder(folder: Path) -> Runtime:
-    if not (folder / INDEX).is_file():
-        raise InputError(
-            f"{folder}: expected an export folder with {INDEX}, found none; "
-            "make one with 'nem2e-tf export --tflite'"
-        )
-    index = read_json(folder / INDEX)
-    if not isinstance(index, dict) or index.get("kind") != INDEX_KIND:
-        raise InputError(f"{folder / INDEX}: expected the index of an export, found something else")
-    if index.get("format") != INDEX_FORMAT:
-        raise InputError(
-            f"{folder / INDEX}: expected index format {INDEX_FORMAT}, "
-            f"found {index.get('format')}; export it again with this version"
-        )
-    try:
-        names = [str(item["file"]) for item in index["files"] if item["format"] == "tflite"]
-        channels = [str(name) for name in index["channels"]]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / INDEX}: expected a whole index, found no {error}") from None
+def _load_folder(folder: Path, precision: str | None) -> Runtime:
+    listed, channels = read_index(folder, precision=precision)
+    names = listed["tflite"] or listed["onnx"]
     if not names:
         raise InputError(
             f"{folder}: expected a .tflite, found other formats only; "

@@ -4,7 +4,7 @@
 uninitialised weights with Keras 3 and say nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.export.audit import INPUT, OUTPUT, SIGNATURE
+from nem2e_tf.export.endpoints import Endpoint
 
 FORMS = ("loop", "unrolled")
 
 
 def write_saved_model(
-    model: Any, folder: Path, *, recurrence: str = "loop", batch: int | None = None
+    model: Any,
+    folder: Path,
+    *,
+    recurrence: str = "loop",
+    batch: int | None = None,
+    endpoints: Sequence[Endpoint] = (),
 ) -> None:
     """Write one model with the signature ``refine`` (``simulated`` to ``refined``).
 
@@ -33,6 +39,8 @@ def write_saved_model(
         about 64 units and can be quantised fully.
     batch : int, optional
         Fixed number of rows; any number if not given.
+    endpoints : sequence of Endpoint
+        Further signatures over the same weights.
     """
     import keras
     import tensorflow as tf
@@ -47,6 +55,15 @@ def write_saved_model(
         archive.add_endpoint(
             SIGNATURE, refine, input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)]
         )
+        for endpoint in endpoints:
+            archive.add_endpoint(
+                endpoint.name,
+                endpoint.function,
+                input_signature=[
+                    tf.TensorSpec(size, tf.float32, name=name)
+                    for name, size in endpoint.inputs.items()
+                ],
+            )
         archive.write_out(str(folder), verbose=False)
 
 

@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,8 @@ import nem2e_tf
 from nem2e_tf.export import ExportError, parity
 from nem2e_tf.export import audit as auditing
 from nem2e_tf.export import metadata as embedded
-from nem2e_tf.export.runtime import RefinerFile
+from nem2e_tf.export.checked import Checked, checked
+from nem2e_tf.export.pieces import Piece
 from nem2e_tf.refiner import Refiner
 
 SECONDS_TO_START = 120
@@ -26,33 +26,41 @@ SECONDS_A_MODEL = 600
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A converted file that passed every check.
+class Job:
+    """A conversion to do.
 
-    Attributes
+    Parameters
     ----------
-    content : bytes
-        The sealed file.
-    metadata : dict
-        What is embedded in it.
-    audit : Audit
-        Its operators and signatures.
-    parity : tuple of MuscleParity
-        How it compares with the refiner.
+    saved_model : Path
+        Folder to read.
+    target : Path
+        File to write.
+    signatures : tuple of str
+        Which of its signatures go into the file.
+    precision : str
+        One of `nem2e_tf.export.precision.PRECISIONS`.
+    io : {"float32", "int8"}
+        What goes in and out of a fully quantised file: numbers, or the integers that its input and
+        output tensors hold.
+    representative : Path, optional
+        Rows to calibrate full quantisation on: an ``.npz`` with an array [row, ...] for each of
+        the signatures' inputs.
     """
 
-    content: bytes
-    metadata: dict[str, Any]
-    audit: auditing.Audit
-    parity: tuple[parity.MuscleParity, ...]
+    saved_model: Path
+    target: Path
+    signatures: tuple[str, ...] = (auditing.SIGNATURE,)
+    precision: str = "float32"
+    io: str = "float32"
+    representative: Path | None = None
 
 
-def convert(pairs: Sequence[tuple[Path, Path]]) -> None:
+def convert(jobs: Sequence[Job]) -> None:
     """Convert SavedModels in a child process.
 
     Parameters
     ----------
-    pairs : sequence of (SavedModel folder, file to write)
+    jobs : sequence of Job
 
     Raises
     ------
@@ -65,22 +73,23 @@ def convert(pairs: Sequence[tuple[Path, Path]]) -> None:
     try:
         child = subprocess.run(
             [sys.executable, "-m", "nem2e_tf.export._convert"],
-            input=json.dumps([[str(folder), str(target)] for folder, target in pairs]),
+            input=json.dumps([asdict(job) for job in jobs], default=str),
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=SECONDS_TO_START + SECONDS_A_MODEL * len(pairs),
+            timeout=SECONDS_TO_START + SECONDS_A_MODEL * len(jobs),
             env=environment,
             check=False,
         )
         ending = _ending(child.returncode, child.stderr)
     except subprocess.TimeoutExpired as expired:
         ending = f"the converter did not finish within {expired.timeout:.0f} s"
-    for _, target in pairs:
-        if not target.is_file():
-            reason = Path(f"{target}.error")
+    for job in jobs:
+        if not job.target.is_file():
+            reason = Path(f"{job.target}.error")
             told = reason.read_text(errors="replace")[:300] if reason.is_file() else ending
-            raise ExportError(f"{target.name}: conversion to TFLite failed: {told}")
+            kind = "ONNX" if job.target.suffix == ".onnx" else "TFLite"
+            raise ExportError(f"{job.target.name}: conversion to {kind} failed: {told}")
 
 
 def _ending(code: int, output: str) -> str:
@@ -93,11 +102,15 @@ def _ending(code: int, output: str) -> str:
 def finish(
     content: bytes,
     refiner: Refiner,
-    model: str,
+    piece: Piece,
     *,
+    name: str,
     refined: NDArray[np.float32],
     recurrence: str,
     precision: str = "float32",
+    io: str = "float32",
+    limits: parity.Limits,
+    signatures: Sequence[str] = (),
 ) -> Checked:
     """Audit a converted file, compare it with the refiner on real cycles, embed what it is.
 
@@ -107,49 +120,45 @@ def finish(
         From the converter.
     refiner : Refiner
         Where it came from.
-    model : str
-        Which of its models: a muscle, or ``joint``.
+    piece : Piece
+        What of it was converted.
+    name : str
+        Of the file, for messages.
     refined : float32 array [cycle, 20, muscle]
         What the refiner gives for its reference cycles, all muscles.
-    recurrence, precision : str
-        Form of the graph.
+    recurrence, precision, io : str
+        Form of the graph; see `Job`.
+    limits : Limits
+        How far it may differ.
+    signatures : sequence of str
+        What it has beside ``refine``.
 
     Raises
     ------
     ExportError
         A check failed.
     """
-    name = f"{model}.tflite"
     found = auditing.audit(content)
     auditing.check(found, name=name)
-    whole, part = refiner.info.composition, refiner.info.composition.part(model)
-    simulated = refiner.reference.simulated[
-        :, :, [whole.channels.index(channel) for channel in part.channels]
-    ]
-    columns = [whole.muscles.index(muscle) for muscle in part.muscles]
-    what = embedded.describe(refiner.info, model, recurrence=recurrence, precision=precision)
-    what["n_parameters"] = int(refiner.models[model].count_params())
+    what = embedded.describe(
+        refiner.info, piece.composition, recurrence=recurrence, precision=precision
+    )
+    what["io"] = io
+    if precision == "int8" and refiner.reference.calibration is not None:
+        what["calibration_cycles"] = len(refiner.reference.calibration)
     what["versions"] = {
         **what["versions"],
         "ai-edge-litert": importlib.metadata.version("ai-edge-litert"),
     }
-    what["operators"] = found.operators
-    first = RefinerFile(embedded.embed(content, what), source=name).predict(simulated)
-    compared = parity.compare(
-        refined[:, :, columns],
-        first,
-        refiner.reference.measured[:, :, columns],
-        muscles=part.muscles,
-        scored=refiner.reference.scored,
+    return checked(
+        content,
+        refiner,
+        piece,
+        name=name,
+        found=found,
+        what=what,
+        embed=embedded.embed,
+        refined=refined,
+        limits=limits,
+        signatures=signatures,
     )
-    parity.check(compared, parity.LIMITS[precision], name=name)
-    what["parity"] = {
-        "cycles": len(simulated),
-        "held_out": bool(refiner.reference.held_out.any()),
-        "muscles": [item.to_json() for item in compared],
-    }
-    sealed = embedded.embed(content, what)
-    last = RefinerFile(sealed, source=name)
-    if not np.array_equal(last.predict(simulated), first):
-        raise ExportError(f"{name}: expected the same output after embedding, found another")
-    return Checked(sealed, last.metadata, found, compared)

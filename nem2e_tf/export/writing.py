@@ -1,9 +1,8 @@
 """Export a refiner to a folder: every file checked, the folder whole or absent."""
 
 import os
-import tempfile
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,20 @@ from numpy.typing import NDArray
 
 from nem2e_tf.composition import compose
 from nem2e_tf.errors import InputError
-from nem2e_tf.export import parity, tflite
-from nem2e_tf.export.runtime import INDEX, INDEX_FORMAT, INDEX_KIND
-from nem2e_tf.export.saved_model import FORMS, run_saved_model, write_saved_model
-from nem2e_tf.files import read_json, sha256, write_json
+from nem2e_tf.export import micro, onnx, parity
+from nem2e_tf.export.card import CARD, card
+from nem2e_tf.export.exported import ExportedFile, put
+from nem2e_tf.export.index import INDEX, INDEX_FORMAT, INDEX_KIND, SAVED_MODELS
+from nem2e_tf.export.metadata import describe
+from nem2e_tf.export.micro_files import micro_files
+from nem2e_tf.export.precision import recurrence_for
+from nem2e_tf.export.saved_model import run_saved_model, write_saved_model
+from nem2e_tf.export.tflite_files import Choices, tflite_files
+from nem2e_tf.files import read_json, write_json, write_text
 from nem2e_tf.folders import refuse_foreign, replacing_folder
 from nem2e_tf.refiner import Refiner
 
-FORMATS = ("saved-model", "tflite")
-SAVED_MODELS = "saved_model"
-
-
-@dataclass(frozen=True)
-class ExportedFile:
-    """One exported file (for a SavedModel: folder), as ``index.json`` lists it.
-
-    Attributes
-    ----------
-    file : str
-        Path within the export folder.
-    format : {"saved-model", "tflite"}
-    muscles : tuple of str
-        What it gives.
-    n_bytes : int
-        Size; of all files together for a folder.
-    sha256 : str
-        Of the file; empty for a folder.
-    recurrence, precision : str
-        Form of the graph.
-    operators : dict of str to int
-        TFLite operators and how often each occurs; empty for a SavedModel.
-    parity : tuple of dict
-        For each muscle, how it compares with the refiner.
-    """
-
-    file: str
-    format: str
-    muscles: tuple[str, ...]
-    n_bytes: int
-    sha256: str
-    recurrence: str
-    precision: str
-    operators: dict[str, int]
-    parity: tuple[dict[str, Any], ...]
+FORMATS = ("saved-model", "tflite", "onnx", "micro")
 
 
 def export_refiner(
@@ -62,7 +32,14 @@ def export_refiner(
     folder: "str | os.PathLike[str]",
     *,
     formats: Sequence[str],
-    recurrence: str = "loop",
+    precisions: Sequence[str] = ("float32",),
+    io: str = "float32",
+    recurrence: str = "auto",
+    combine: bool = False,
+    signatures: Sequence[str] = (),
+    limits: Mapping[str, parity.Limits] | None = None,
+    arena_limit: int = micro.ARENA_LIMIT,
+    timed: bool = True,
 ) -> tuple[ExportedFile, ...]:
     """Export every model of a refiner and check each against real cycles.
 
@@ -72,10 +49,15 @@ def export_refiner(
         From `nem2e_tf.refiner.load_refiner`.
     folder : path-like
         Where; an earlier export is replaced whole.
-    formats : sequence of {"saved-model", "tflite"}
-        One or both.
-    recurrence : {"loop", "unrolled"}
-        Form of recurrences; see `nem2e_tf.export.saved_model.write_saved_model`.
+    formats : sequence of {"saved-model", "tflite", "onnx", "micro"}
+        One or more.
+    precisions, io, recurrence, combine, signatures, limits
+        How TFLite files are made: see `nem2e_tf.export.tflite_files.Choices`. Other formats follow
+        `recurrence` and the limits of float32.
+    arena_limit : int
+        Most bytes of working memory on a microcontroller.
+    timed : bool
+        Whether to measure the files' latency.
 
     Returns
     -------
@@ -92,41 +74,57 @@ def export_refiner(
     if unknown or not formats:
         found = unknown[0] if unknown else "none"
         raise InputError(f"formats: expected {' or '.join(FORMATS)}, found {found}")
-    if recurrence not in FORMS:
-        raise InputError(f"recurrence: expected {' or '.join(FORMS)}, found {recurrence}")
+    choices = Choices(
+        precisions=tuple(precisions),
+        io=io,
+        recurrence=recurrence,
+        combine=combine,
+        signatures=tuple(signatures),
+        limits=parity.LIMITS if limits is None else limits,
+    )
+    if choices.signatures and "tflite" not in formats:
+        raise InputError(f"signatures: expected the format tflite for {choices.signatures[0]}")
+    if "onnx" in formats:
+        onnx.require()
+    if "micro" in formats:
+        micro.require()
     refuse_foreign(folder, marker=INDEX, ours=_written)
     refined = refiner.predict(refiner.reference.simulated)
+    form = recurrence_for("float32", asked=choices.recurrence, has_recurrence=True)
     with replacing_folder(folder, marker=INDEX) as place:
         files: list[ExportedFile] = []
         if "saved-model" in formats:
-            files += _saved_models(refiner, place, refined, recurrence)
+            files += _saved_models(refiner, place, refined, form, choices)
         if "tflite" in formats:
-            files += _tflite_files(refiner, place, refined, recurrence)
+            made = tflite_files(refiner, choices, refined=refined)
+            files += [put(checked, place / name, timed=timed) for name, checked in made]
+        if "onnx" in formats:
+            converted = onnx.onnx_files(refiner, refined=refined, recurrence=form)
+            files += [
+                put(checked, place / f"{name}.onnx", timed=timed) for name, checked in converted
+            ]
+        if "micro" in formats:
+            files += micro_files(
+                refiner, choices, refined=refined, folder=place, arena_limit=arena_limit
+            )
         write_json(place / INDEX, _index(refiner, files))
+        write_text(place / CARD, card(refiner.info, files))
     return tuple(files)
 
 
-def export_saved_model(
-    refiner: Refiner, folder: "str | os.PathLike[str]", *, recurrence: str = "loop"
-) -> tuple[ExportedFile, ...]:
-    """Export to SavedModels; see `export_refiner`."""
-    return export_refiner(refiner, folder, formats=["saved-model"], recurrence=recurrence)
-
-
-def export_tflite(
-    refiner: Refiner, folder: "str | os.PathLike[str]", *, recurrence: str = "loop"
-) -> tuple[ExportedFile, ...]:
-    """Export to TFLite files in float32; see `export_refiner`."""
-    return export_refiner(refiner, folder, formats=["tflite"], recurrence=recurrence)
-
-
 def _saved_models(
-    refiner: Refiner, place: Path, refined: NDArray[np.float32], recurrence: str
+    refiner: Refiner,
+    place: Path,
+    refined: NDArray[np.float32],
+    recurrence: str,
+    choices: Choices,
 ) -> list[ExportedFile]:
     (place / SAVED_MODELS).mkdir()
     plan = refiner.info.composition
     for name in plan.models:
         write_saved_model(refiner.models[name], place / SAVED_MODELS / name, recurrence=recurrence)
+        what = describe(refiner.info, plan.part(name), recurrence=recurrence, precision="float32")
+        write_json(place / SAVED_MODELS / f"{name}.json", what)
 
     def apply(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         return run_saved_model(place / SAVED_MODELS / name, rows)
@@ -137,8 +135,9 @@ def _saved_models(
         refiner.reference.measured,
         muscles=plan.muscles,
         scored=refiner.reference.scored,
+        mean_pattern=refiner.reference.mean_pattern,
     )
-    parity.check(compared, parity.LIMITS["float32"], name=SAVED_MODELS)
+    parity.check(compared, choices.limits["float32"], name=SAVED_MODELS)
     by_muscle = {item.muscle: item for item in compared}
     return [
         ExportedFile(
@@ -158,41 +157,6 @@ def _saved_models(
         )
         for name in plan.models
     ]
-
-
-def _tflite_files(
-    refiner: Refiner, place: Path, refined: NDArray[np.float32], recurrence: str
-) -> list[ExportedFile]:
-    plan = refiner.info.composition
-    files = []
-    with tempfile.TemporaryDirectory() as scratch:
-        pairs = []
-        for name in plan.models:
-            source = Path(scratch) / name
-            write_saved_model(refiner.models[name], source, recurrence=recurrence, batch=1)
-            pairs.append((source, Path(scratch) / f"{name}.tflite"))
-        tflite.convert(pairs)
-        for name, (_, converted) in zip(plan.models, pairs, strict=True):
-            checked = tflite.finish(
-                converted.read_bytes(), refiner, name, refined=refined, recurrence=recurrence
-            )
-            target = place / converted.name
-            target.write_bytes(checked.content)
-            write_json(place / f"{target.name}.json", checked.metadata)
-            files.append(
-                ExportedFile(
-                    file=target.name,
-                    format="tflite",
-                    muscles=plan.muscles_of(name),
-                    n_bytes=len(checked.content),
-                    sha256=sha256(target),
-                    recurrence=recurrence,
-                    precision="float32",
-                    operators=checked.audit.operators,
-                    parity=tuple(item.to_json() for item in checked.parity),
-                )
-            )
-    return files
 
 
 def _index(refiner: Refiner, files: Sequence[ExportedFile]) -> dict[str, Any]:
@@ -216,4 +180,4 @@ def _written(marker: Path) -> list[str]:
     if not isinstance(index, dict) or index.get("kind") != INDEX_KIND:
         raise InputError(f"{marker}: expected the index of an export, found something else")
     names = {str(item["file"]).split("/")[0] for item in index.get("files", [])}
-    return [*names, *(f"{name}.json" for name in names)]
+    return [CARD, *names, *(f"{name}.json" for name in names)]

@@ -1,0 +1,213 @@
+"""How long an exported file takes for a row, and how much memory, in a process of its own.
+
+One thread, no TensorFlow. Several files are measured in turns, so that what else the machine does
+falls on all of them alike.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nem2e_tf
+from nem2e_tf.export import ExportError
+from nem2e_tf.export.audit import SIGNATURE
+
+WARM_UP = 10
+TURNS = 10
+
+_TFLITE = b"TFL3"
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Latency:
+    """What one row takes, on one thread.
+
+    Attributes
+    ----------
+    median_ms, p99_ms : float
+        Median and 99th percentile over the runs, ms.
+    peak_mb : float or None
+        Largest resident memory less that before the file was read, in 10^6 bytes: the file's own
+        content included, Python and the runtime's library not. None where the system does not tell.
+    """
+
+    median_ms: float
+    p99_ms: float
+    peak_mb: float | None
+
+
+def measure(content: bytes, *, runs: int = 200) -> Latency:
+    """Measure one file; see `measure_together`."""
+    return measure_together([content], runs=runs)[0]
+
+
+def measure_together(contents: Sequence[bytes], *, runs: int = 200) -> list[Latency]:
+    """Measure files in turns, each in a child process of its own.
+
+    Parameters
+    ----------
+    contents : sequence of bytes
+        TFLite files, of which the signature ``refine`` is run, or ONNX files.
+    runs : int
+        How often each is run, after a warm-up of 10; at least 10.
+
+    Returns
+    -------
+    list of Latency
+        In the order of `contents`. Each run takes the same random numbers between 0 and 1, in a
+        file's own shape; dimensions that it leaves open are 1.
+
+    Raises
+    ------
+    ExportError
+        A file cannot be run, or its process ends early.
+    """
+    each = max(1, runs // TURNS)
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        children = []
+        for number, content in enumerate(contents):
+            file = Path(scratch) / str(number)
+            file.write_bytes(content)
+            # one after the other: what a file takes to load must not disturb another's
+            children.append(stack.enter_context(_Child(file)))
+            children[-1].ask(WARM_UP)
+        times: list[list[float]] = [[] for _ in contents]
+        for _ in range(TURNS):
+            for found, child in zip(times, children, strict=True):
+                found += child.ask(each)["ms"]
+        peaks = [child.ask(1)["peak_mb"] for child in children]
+    return [
+        Latency(float(np.median(found)), float(np.percentile(found, 99)), peak)
+        for found, peak in zip(times, peaks, strict=True)
+    ]
+
+
+class _Child:
+    """A process that holds one file and runs it as often as it is asked to."""
+
+    def __init__(self, file: Path) -> None:
+        # the child must find the same package as we did, installed or not
+        places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "nem2e_tf.export.latency", str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, places)),
+                **dict.fromkeys(_ONE_THREAD, "1"),
+            },
+        )
+
+    def __enter__(self) -> "_Child":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def ask(self, runs: int) -> dict[str, Any]:
+        """Run the file so often; the time of each run, ms, and the peak memory so far."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.write(f"{runs}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended, which the empty answer tells
+        answer = self._process.stdout.readline()
+        if not answer:
+            _, told = self._process.communicate()
+            last = [line.strip() for line in told.splitlines() if line.strip()][-1:]
+            raise ExportError(
+                "measuring latency: expected a file that runs, found that its process ended with "
+                f"code {self._process.returncode} ({''.join(last)[:200]})"
+            )
+        content: dict[str, Any] = json.loads(answer)
+        return content
+
+
+def main(file: str) -> int:
+    """Load a file, then run it as often as each line of standard input says."""
+    with Path(file).open("rb") as stream:
+        load = _load_tflite if stream.read(8)[4:] == _TFLITE else _load_onnx
+    # a library's own memory is not the file's
+    importlib.import_module(_LIBRARY[load])
+    before = _memory("VmRSS")
+    run = load(Path(file).read_bytes())
+    for line in sys.stdin:
+        times = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            run()
+            times.append(1e3 * (time.perf_counter() - start))
+        peak = _memory("VmHWM")
+        grown = None if peak is None or before is None else round(max(peak - before, 0.0), 2)
+        print(json.dumps({"ms": times, "peak_mb": grown}), flush=True)  # noqa: T201
+    return 0
+
+
+def _load_tflite(content: bytes) -> Callable[[], Any]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    runner = Interpreter(model_content=content, num_threads=1).get_signature_runner(SIGNATURE)
+    random = np.random.default_rng(0)
+    given = {}
+    for name, detail in runner.get_input_details().items():
+        values = random.random(detail["shape"], dtype=np.float32)
+        scale, zero = detail["quantization"]
+        if scale:
+            values = np.round(values / scale + zero)
+        given[name] = values.astype(detail["dtype"])
+    return lambda: runner(**given)
+
+
+def _load_onnx(content: bytes) -> Callable[[], Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    random = np.random.default_rng(0)
+    given = {}
+    for item in session.get_inputs():
+        shape = [size if isinstance(size, int) else 1 for size in item.shape]
+        given[item.name] = random.random(shape, dtype=np.float32)
+    return lambda: session.run(None, given)
+
+
+_LIBRARY = {_load_tflite: "ai_edge_litert.interpreter", _load_onnx: "onnxruntime"}
+
+
+def _memory(kind: str) -> float | None:
+    """Resident memory in MB: now (VmRSS) or at most so far (VmHWM).
+
+    Not ``getrusage``: on Linux that counts what the parent had when it started the child.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        if line.startswith(f"{kind}:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
