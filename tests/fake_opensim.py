@@ -78,6 +78,9 @@ def main():
     if MANNER == "error":
         why = "std::exception in 'bool Tool::run()': No such column.\n\tThrown at here."
         answer = {"error": f"RuntimeError: {why}"}
+    elif MANNER == "messages":
+        say("[error] InverseKinematicsTool Failed: the file is odd.")
+        answer = {"error": "RuntimeError: Tool Failed, please see messages window for details..."}
     else:
         for kind, setup in job["tools"]:
             run(kind, setup)

@@ -81,3 +81,11 @@ def refused(capsys, *arguments):
     assert len(errors) == 1, err
     assert errors[0].startswith("nem2e-tf: error: ")
     return errors[0]
+
+
+def said(what, *words):
+    """Make sure that an error is one line that holds all words."""
+    text = str(what.value)
+    assert "\n" not in text
+    for word in words:
+        assert word in text, text

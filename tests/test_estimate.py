@@ -117,13 +117,14 @@ def test_wrong_use_is_one_line(trial, refiner, tmp_path, capsys):
 @pytest.mark.opensim
 @pytest.mark.shared_data
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("opensim")
 def test_a_walk_from_markers_to_refined_emg(shared_data, tmp_path, capsys):
     """Refined by what one other person's left leg taught, the right leg is nearer to its EMG."""
     treadmill, walk = shared_data / "treadmill_walk", shared_data / "opensim_walk3d"
     (tmp_path / "manifest.csv").write_text(
-        "subject,condition,side,simulated,emg,ground_reaction,plate\n"
-        f"S1,walk,l,{treadmill / 'so_activation.sto'},{treadmill / 'emg.sto'},"
+        "subject,condition,speed,side,simulated,emg,ground_reaction,plate\n"
+        f"S1,walk,1.2,l,{treadmill / 'so_activation.sto'},{treadmill / 'emg.sto'},"
         f"{treadmill / 'grf.mot'},1_ground_force\n"
     )
     muscles = ("soleus", "gasmed", "gaslat", "vasmed", "vaslat", "recfem")

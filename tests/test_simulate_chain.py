@@ -84,6 +84,7 @@ def test_joint_angles_need_no_inverse_kinematics(trial, tmp_path, capsys):
     [
         ("crash", ["OpenSim crashed (signal 11)", "the last thing it said", ".failed.log"]),
         ("error", ["OpenSim failed: No such column.", "check the labels", ".failed.log"]),
+        ("messages", ["OpenSim failed: InverseKinematicsTool Failed: the file is odd.;"]),
         ("nothing", ["so: expected OpenSim to write", "activation.sto", "so.failed.log"]),
         ("short", ["ik, ik.mot: expected results from 0 to 2 s, found 0 to 1.5 s"]),
         ("empty", ["so: expected rows in so_StaticOptimization_activation.sto, found none"]),

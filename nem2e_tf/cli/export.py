@@ -42,11 +42,12 @@ from nem2e_tf.cli.options import json_option, output_option
 )
 @click.option(
     "--recurrence",
-    type=click.Choice(["auto", "loop", "unrolled"]),
+    type=click.Choice(["auto", "loop", "unrolled", "fused"]),
     default="auto",
     show_default=True,
-    help="Form of recurrences: loop is small, unrolled is faster up to about 64 units; auto is "
-    "loop, and unrolled for int8, which cannot have loops.",
+    help="Form of recurrences: loop is small and, with XNNPACK, faster; unrolled is faster without "
+    "XNNPACK; auto is loop, and unrolled for int8, which cannot have loops; fused is LiteRT's one "
+    "operator for LSTMs (entry lstm).",
 )
 @click.option("--combine", is_flag=True, help="One TFLite file for all muscles (targets each).")
 @click.option("--attention", is_flag=True, help="TFLite files can also give attention weights.")

@@ -72,9 +72,21 @@ def chain(
 ) -> None:
     """Go from markers and ground reaction to activation.sto, with a table of quality gates.
 
-    PROJECT, if given, is a TOML file that describes the trials of many subjects. Finished stages
-    are not run again.
-    """
+    Finished stages are not run again. PROJECT, if given, is a TOML file that describes the trials
+    of many subjects; keys are named like the options, with _ for -, and hold for all below them:
+
+    \b
+        model = "generic.osim"
+        [[subject]]
+        name = "S01"
+        mass = 72.6
+        static = "S01/static.trc"
+        measurements = "measurements.xml"
+        [[subject.trial]]
+        name = "walk1"
+        motion = "S01/walk1.trc"
+        forces = "S01/walk1_grf.mot"
+    """  # noqa: D301
     if project is not None:
         own_or_options(project, given, needed=())
         from nem2e_tf.simulate.project import read_project, run_project

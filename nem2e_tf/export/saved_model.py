@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from nem2e_tf.export.audit import INPUT, OUTPUT, SIGNATURE
 from nem2e_tf.export.endpoints import Endpoint
-
-FORMS = ("loop", "unrolled")
+from nem2e_tf.export.lstm_operator import FUSED
+from nem2e_tf.export.traced import caller
 
 
 def write_saved_model(
@@ -24,6 +24,7 @@ def write_saved_model(
     *,
     recurrence: str = "loop",
     batch: int | None = None,
+    integers: bool = False,
     endpoints: Sequence[Endpoint] = (),
 ) -> None:
     """Write one model with the signature ``refine`` (``simulated`` to ``refined``).
@@ -34,24 +35,29 @@ def write_saved_model(
         One of a refiner's.
     folder : Path
         Made here.
-    recurrence : {"loop", "unrolled"}
-        Form of its recurrences, if it has any: ``loop`` is small, ``unrolled`` is faster up to
-        about 64 units and can be quantised fully.
+    recurrence : {"loop", "unrolled", "fused"}
+        Form of its recurrences, if it has any: ``loop`` is small and, with XNNPACK, the faster one;
+        ``unrolled`` is faster without XNNPACK, needs no WHILE and can be quantised fully;
+        ``fused`` is one operator, see `nem2e_tf.export.lstm_operator`.
     batch : int, optional
-        Fixed number of rows; any number if not given.
+        Fixed number of rows; any number if not given. ``fused`` needs one.
+    integers : bool
+        Whether it will be quantised fully.
     endpoints : sequence of Endpoint
         Further signatures over the same weights.
     """
     import keras
     import tensorflow as tf
 
+    call = caller(model, recurrence=recurrence, integers=integers)
+
     def refine(simulated: Any) -> dict[str, Any]:
-        return {OUTPUT: model(simulated, training=False)}
+        return {OUTPUT: call(simulated)}
 
     shape = (batch, *model.input_shape[1:])
     archive = keras.export.ExportArchive()
     archive.track(model)
-    with recurrence_form(model, recurrence):
+    with recurrence_form(model, "unrolled" if recurrence == FUSED else recurrence):
         archive.add_endpoint(
             SIGNATURE, refine, input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)]
         )

@@ -204,18 +204,13 @@ def run_chain(
     every = settings.every
     if settings.rra:
         reduced = done(reduce_residuals(RraSettings(**common), folder / "rra", watch=watch))
-        common |= {"model": reduced.outputs["model"], "motion": reduced.outputs["motion"]}
         # It ends up to a step before the span does, and its steps are a millisecond.
         time = read_storage(reduced.outputs["motion"]).time
+        common |= {"model": reduced.outputs["model"], "motion": reduced.outputs["motion"]}
         common |= {"cutoff": -1.0, "start": float(time[0]), "end": float(time[-1])}
         every = max(every, round(_FRAME / float(np.diff(time).mean())))
     common["reserve"] = settings.reserve
-    if settings.method == "so":
-        result = static_optimization(SoSettings(**common, every=every), folder / "so", watch=watch)
-    elif settings.method == "cmc":
-        result = computed_muscle_control(CmcSettings(**common), folder / "cmc", watch=watch)
-    else:
-        result = moco_inverse(MocoSettings(**common), folder / "moco", watch=watch)
+    result = _activate(settings.method, common, folder, every=every, watch=watch)
     table = activations(done(result), model.muscles)
     write_storage(folder / ACTIVATION, table)
     chain = Chain(folder, folder / ACTIVATION, tuple(stages), tuple(notes))
@@ -233,6 +228,17 @@ def run_chain(
         },
     )
     return chain
+
+
+def _activate(
+    method: Method, common: dict[str, Any], folder: Path, *, every: int, watch: Watch | None
+) -> Result:
+    """Run the stage that finds activations."""
+    if method == "so":
+        return static_optimization(SoSettings(**common, every=every), folder / "so", watch=watch)
+    if method == "cmc":
+        return computed_muscle_control(CmcSettings(**common), folder / "cmc", watch=watch)
+    return moco_inverse(MocoSettings(**common), folder / "moco", watch=watch)
 
 
 def _scaling(settings: ChainSettings, model: ModelFile) -> tuple[ScaleSettings | None, list[str]]:

@@ -128,11 +128,9 @@ def _generated(settings: CmcSettings) -> Plan:
         return _run(folder, run, inputs)
 
     files = [settings.tasks, settings.actuators, settings.constraints]
-    known = {**plain(settings), "weights": dict(settings.weights)}
-    known["reserves"] = dict(settings.reserves)
     return Plan(
         "cmc",
-        known,
+        plain(settings),
         (*inputs.files, *(file for file in files if file is not None)),
         inputs.span,
         make,

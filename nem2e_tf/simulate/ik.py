@@ -151,9 +151,8 @@ def plan_of(settings: IkSettings) -> Plan:
         write_document(folder / _SETUP, tool)
         return _run(folder, run, span)
 
-    weights = {**plain(settings), "weights": dict(settings.weights)}
-    weights["constraint_weight"] = str(settings.constraint_weight)
-    return Plan("ik", weights, inputs, span, make, (*notes, *gaps(markers, names, span)))
+    notes += gaps(markers, names, span)
+    return Plan("ik", plain(settings), inputs, span, make, tuple(notes))
 
 
 def _own(path: Path) -> Plan:

@@ -99,8 +99,7 @@ def moco_inverse(settings: MocoSettings, output: Path, *, watch: Watch | None = 
         )
         return Made({"states": STATES, "controls": CONTROLS, "moments": ID_MOTION}, tuple(gates))
 
-    known = {**plain(settings), "reserves": {}}
-    plan = Plan("moco", known, inputs.files, inputs.span, make, inputs.notes)
+    plan = Plan("moco", plain(settings), inputs.files, inputs.span, make, inputs.notes)
     return perform(plan, output, watch=watch)
 
 

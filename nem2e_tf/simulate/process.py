@@ -138,9 +138,11 @@ def run_job(
             raise InputError(f"{stage}: OpenSim crashed ({how}); {_last(log)}")
         told: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
     if "error" in told:
-        raise InputError(
-            f"{stage}: OpenSim failed: {one_line(told['error'])}{_advice(told['error'])}"
-        )
+        reason = str(told["error"])
+        errors = log_lines(log, r"^\[error\]")
+        if "see messages window" in reason and errors:
+            reason = errors[-1].removeprefix("[error] ")
+        raise InputError(f"{stage}: OpenSim failed: {one_line(reason)}{_advice(reason)}")
     return told
 
 

@@ -127,11 +127,9 @@ def _generated(settings: RraSettings) -> Plan:
         return _run(folder, run, inputs, adjusted=bool(settings.adjust_body))
 
     files = [settings.tasks, settings.actuators, settings.constraints]
-    known = {**plain(settings), "weights": dict(settings.weights)}
-    known["reserves"] = dict(settings.reserves)
     return Plan(
         "rra",
-        known,
+        plain(settings),
         (*inputs.files, *(file for file in files if file is not None)),
         inputs.span,
         make,

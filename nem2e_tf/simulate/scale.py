@@ -204,6 +204,7 @@ def _run(folder: Path, run: Run, mass: float) -> Made:
             _texts(read_xml(folder / FACTORS, what="scale factors"), "scales"),
             strict=True,
         )
+        if body != "ground"
     ]
     least = min(factors, key=lambda one: min(one[1]))
     most = max(factors, key=lambda one: max(one[1]))

@@ -35,15 +35,15 @@ _SETUP = "setup_so.xml"
 _ACTUATORS = "actuators.xml"
 # Dearer to use than muscles, but free to close what no muscle can: N and N m.
 ROOT_RESERVE = 500.0
-TRUNK_RESERVE = 50.0
+ACTUATED_RESERVE = 50.0
 
 
 @dataclass(frozen=True)
 class SoSettings(DynamicsSettings):
     """Settings of static optimization; see `DynamicsSettings` for the first ones.
 
-    Where `reserves` does not say otherwise, coordinates of the root have 500 and those named
-    ``lumbar`` 50: trunks often have no muscles.
+    Where `reserves` does not say otherwise, coordinates of the root have 500 N or N m and those
+    that an actuator of the model drives, such as a trunk without muscles, 50.
 
     Attributes
     ----------
@@ -92,7 +92,8 @@ def static_optimization(
 def _generated(settings: SoSettings) -> Plan:
     inputs = read_inputs(settings)
     usual = dict.fromkeys(inputs.model.residual, ROOT_RESERVE)
-    usual |= {name: TRUNK_RESERVE for name in inputs.model.free if name.startswith("lumbar")}
+    usual = dict.fromkeys(inputs.model.actuated, ACTUATED_RESERVE) | usual
+    usual = {name: value for name, value in usual.items() if name in inputs.model.free}
     settings = replace(settings, reserves=usual | dict(settings.reserves))
 
     def make(folder: Path, run: Run) -> Made:
@@ -127,8 +128,7 @@ def _generated(settings: SoSettings) -> Plan:
         write_document(folder / _SETUP, written)
         return _run(folder, run, inputs)
 
-    known = {**plain(settings), "reserves": dict(settings.reserves)}
-    return Plan("so", known, inputs.files, inputs.span, make, inputs.notes)
+    return Plan("so", plain(settings), inputs.files, inputs.span, make, inputs.notes)
 
 
 def _own(path: Path) -> Plan:

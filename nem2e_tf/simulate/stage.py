@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -176,18 +177,17 @@ def plain(settings: Any) -> dict[str, Any]:
 
     What is in the files is told by their digests.
     """
-    assert is_dataclass(settings)
-    values = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    return {
-        name: value.name
-        if isinstance(value, Path)
-        else asdict(value)
-        if is_dataclass(value) and not isinstance(value, type)
-        else list(value)
-        if isinstance(value, tuple)
-        else value
-        for name, value in values.items()
-    }
+    return {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
 
 
 def verified(folder: Path, name: str, *, stage: str, span: Span, slack: float = SLACK) -> Storage:
