@@ -1,48 +1,29 @@
 """The browser page of ``export/browser``: the same numbers as here, in headless Chromium."""
 
-import json
 import re
-import shutil
-import subprocess
 
 import chromium
 import numpy as np
 import pytest
 import small_refiners as small
-from click.testing import CliRunner
-from node import PAGE, in_node, program
+from browser_page import PATIENCE, QUIET, downloaded, fill_in, installed, opened, told
+from node import in_node
 
-from nem2e_tf.cli.refine import command as refine
 from nem2e_tf.export.runtime import load
 from nem2e_tf.export.writing import export_refiner
 from nem2e_tf.refiner import Refiner
 from nem2e_tf.refining import _samples, refine_recording
 from nem2e_tf.storage import Storage, read_storage, write_storage
 
+pytestmark = pytest.mark.slow
+
 LABELS = ("soleus_l", "/forceset/glut_med1_l/activation", "glmed2_l.activation", "soleus_r")
 CYCLES = [(0.51, 1.6), (1.6, 2.73)]
-QUIET = "!document.body.hasAttribute('aria-busy')"
-# The machine may have other work.
-PATIENCE = 120
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """A copy of the page with what it needs from npm."""
-    npm = program("npm")
-    place = tmp_path_factory.mktemp("site") / "browser"
-    shutil.copytree(PAGE, place, ignore=shutil.ignore_patterns("node_modules"))
-    done = subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        told = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        pytest.skip(f"npm ci cannot install @litertjs/core: {told}")
-    return place
+    return installed(tmp_path_factory.mktemp("site") / "browser")
 
 
 @pytest.fixture(scope="module")
@@ -53,33 +34,15 @@ def browser():
 
 @pytest.fixture
 def page(browser, site):
-    with chromium.served(site) as address:
-        browser.window(width=1400)
-        browser.open(f"{address}/index.html")
-        browser.wait("document.body.dataset.ready")
-        yield browser
-        foreign = [url for url in browser.requests() if not url.startswith(address)]
-        assert [url for url in foreign if not url.startswith(("data:", "blob:"))] == []
-        assert browser.errors() == []
+    with opened(browser, site) as ready:
+        yield ready
 
 
 @pytest.fixture(scope="module")
-def precisions(tmp_path_factory):
-    """One network in several precisions."""
+def joint(tmp_path_factory):
     place = tmp_path_factory.mktemp("joint") / "export"
-    export_refiner(
-        small.joint("lstm", units=8),
-        place,
-        formats=["tflite"],
-        precisions=["float32", "float16", "dynamic"],
-        timed=False,
-    )
-    return place
-
-
-@pytest.fixture(scope="module")
-def joint(precisions):
-    return precisions / "joint.tflite"
+    export_refiner(small.joint("lstm", units=8), place, formats=["tflite"], timed=False)
+    return place / "joint.tflite"
 
 
 @pytest.fixture(scope="module")
@@ -99,39 +62,6 @@ def activation(tmp_path_factory):
     path = tmp_path_factory.mktemp("recording") / "so.sto"
     write_storage(path, Storage("walk", LABELS, time, curves))
     return path
-
-
-def fill_in(page, *files, side="l", cycles=None, plate=None):
-    """Drop files and answer the questions; then press the button."""
-    page.drop("#drop", *files)
-    page.wait(QUIET, seconds=PATIENCE)
-    assert told(page) == ""
-    page.evaluate(f"document.querySelector('input[name=side][value={side}]').click()")
-    if cycles:
-        lines = "\n".join(f"{start} {end}" for start, end in cycles)
-        page.evaluate(f"(document.querySelector('#times').value = {json.dumps(lines)}, 0)")
-    if plate:
-        page.evaluate(f"(document.querySelector('#plate').value = {json.dumps(plate)}, 0)")
-    page.evaluate("document.querySelector('#refine').click()")
-    page.wait(QUIET, seconds=PATIENCE)
-
-
-def told(page):
-    return page.evaluate("document.querySelector('#message').textContent")
-
-
-def downloaded(page):
-    """Press the download button and read the file."""
-    for old in page.downloads.iterdir():
-        old.unlink()
-    name = page.evaluate("(document.querySelector('#download').click(), download.download)")
-    path = page.downloads / name
-    page.wait("new Promise(resolve => setTimeout(resolve, 200, true))")
-    for _ in range(100):
-        if path.exists():
-            return read_storage(path)
-        page.wait("new Promise(resolve => setTimeout(resolve, 100, true))")
-    raise AssertionError(f"no download: {list(page.downloads.iterdir())}")
 
 
 def assert_same(found, expected, *, limit=1e-5):
@@ -260,22 +190,6 @@ def test_fits_narrow_and_wide_windows(page, joint, activation, tmp_path):
             page.screenshot(tmp_path / "shot.png")
             assert (tmp_path / "shot.png").read_bytes().startswith(b"\x89PNG")
         assert backgrounds == {"rgb(21, 24, 28)" if dark else "rgb(246, 247, 248)"}
-
-
-@pytest.mark.shared_data
-@pytest.mark.parametrize("name", ["joint", "joint.float16", "joint.dynamic"])
-def test_treadmill_walk_as_the_command_refines_it(page, precisions, name, shared_data, tmp_path):
-    file = precisions / f"{name}.tflite"
-    folder = shared_data / "treadmill_walk"
-    recording, forces = folder / "so_activation.sto", folder / "grf.mot"
-    plate = ["--ground-reaction", str(forces), "--plate", "1_ground_force"]
-    given = [str(file), str(recording), "--side", "left", *plate]
-    done = CliRunner().invoke(refine, [*given, "-o", str(tmp_path / "refined.sto")])
-    assert done.exit_code == 0, done.output
-    fill_in(page, file, recording, forces, plate="1_ground_force_vy")
-    status = page.evaluate("document.querySelector('#status').textContent")
-    assert status == "2950 rows, 53 cycles, 2 muscles"
-    assert_same(downloaded(page), read_storage(tmp_path / "refined.sto"))
 
 
 def test_every_damaged_model_is_refused_in_one_line(joint):

@@ -4,41 +4,30 @@ import csv
 import importlib.util
 import os
 import random
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import small_refiners as small
+from c_program import CHECKED, built, run, same_as_python
 
 from nem2e_tf.export.runtime import load
 from nem2e_tf.export.writing import export_refiner
 from nem2e_tf.refiner import Refiner
-from nem2e_tf.refining import refine_recording
-from nem2e_tf.storage import Storage, read_storage, write_storage
+from nem2e_tf.storage import Storage, write_storage
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-SOURCE = CHECKOUT / "export" / "c"
 NAMES = list(small.CHANNELS)
 # Compiling takes half a minute; on a machine that is busy, ten times that.
-pytestmark = pytest.mark.timeout(900)
-# A compiler's run-time checks find what a wrong read would otherwise do in silence.
-CHECKED = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=1", "UBSAN_OPTIONS": "exitcode=99"}
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     """The program, built with address and undefined-behaviour checks."""
-    missing = [name for name in ("cmake", "c++") if shutil.which(name) is None]
-    if missing:
-        pytest.skip(f"no {' and no '.join(missing)}: the C++ example is neither built nor run")
     place = tmp_path_factory.mktemp("build")
-    asked = ["cmake", "-S", SOURCE, "-B", place, "-DSANITIZE=ON", "-DCMAKE_CXX_FLAGS=-Werror"]
-    run([*asked, f"-DPython3_EXECUTABLE={sys.executable}"], expected=0)
-    run(["cmake", "--build", place, "--parallel", "2"], expected=0)
-    return place / "refine_file"
+    return built(place, "-DSANITIZE=ON", "-DCMAKE_CXX_FLAGS=-Werror")
 
 
 def fuzz_export():
@@ -46,20 +35,6 @@ def fuzz_export():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def run(words, *, expected):
-    done = subprocess.run(
-        list(map(str, words)),
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=800,
-        env=os.environ | CHECKED,
-        check=False,
-    )
-    assert done.returncode == expected, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -122,15 +97,6 @@ def test_a_recording_is_what_the_runtime_gives(program, files, recording, tmp_pa
     told = run([program, files[pattern], recording, "--side", "left", *times], expected=0)
     (tmp_path / "one.sto").write_text(told.stdout)
     same_as_python(tmp_path / "one.sto", files[pattern], recording, [(1.1, 1.9)])
-
-
-def same_as_python(written, model, recording, cycles):
-    found = read_storage(written)
-    expected = refine_recording(load(model), read_storage(recording), cycles, side="l").storage
-    assert found.notes == ()
-    assert found.labels == expected.labels
-    np.testing.assert_array_equal(found.time, expected.time)
-    np.testing.assert_allclose(found.data, expected.data, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -210,24 +176,3 @@ def test_damaged_files_never_harm(program, files, recording, tmp_path, which):
             refused(done)
         codes.add(done.returncode)
     assert 2 in codes
-
-
-@pytest.mark.shared_data
-def test_a_minute_of_walking(program, shared_data, tmp_path):
-    """Real activations, more than fifty cycles: the file that the Python runtime gives."""
-    from nem2e_tf.cycle_bounds import cycles_of_plate
-
-    folder = shared_data / "treadmill_walk"
-    forces = read_storage(folder / "grf.mot")
-    cycles, _ = cycles_of_plate(forces, plate="1_ground_force", threshold=30.0)
-    export_refiner(
-        small.joint("stdr-net-temporal", units=8), tmp_path / "x", formats=["tflite"], timed=False
-    )
-    events = tmp_path / "events.csv"
-    events.write_text("start,end\n" + "".join(f"{start!r},{end!r}\n" for start, end in cycles))
-    refined, model = tmp_path / "refined.sto", tmp_path / "x" / "joint.tflite"
-    activation = folder / "so_activation.sto"
-    words = [program, model, activation, "--side", "left", "--events", events, "-o", refined]
-    told = run(words, expected=0)
-    assert "53 of" in told.stderr or "52 of" in told.stderr
-    same_as_python(refined, model, activation, cycles)

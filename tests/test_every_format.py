@@ -75,16 +75,6 @@ def test_every_format_refines_a_recording_alike(place, tmp_path):
     hold_to_the_first(found)
 
 
-@pytest.mark.shared_data
-def test_every_format_refines_a_real_recording_alike(place, tmp_path, shared_data):
-    folder = shared_data / "treadmill_walk"
-    force = ["--ground-reaction", str(folder / "grf.mot"), "--plate", "1_ground_force"]
-    activation = str(folder / "so_activation.sto")
-    found = refined_by_each(place, tmp_path, activation, "--side", "left", *force)
-    assert found["refiner"].n_rows == 2950
-    hold_to_the_first(found)
-
-
 def test_onnx_says_what_it_is(place):
     file = place / "export/joint.onnx"
     inside = onnx_file.read(file.read_bytes(), source="")

@@ -269,8 +269,8 @@ def plain(tmp_path_factory):
 def test_wrong_arguments_and_folders_are_refused(refiner, tmp_path):
     with pytest.raises(InputError, match="found coreml"):
         export_refiner(refiner, tmp_path / "x", formats=["coreml"])
-    with pytest.raises(InputError, match="expected auto or loop or unrolled, found fused"):
-        export_tflite(refiner, tmp_path / "x", recurrence="fused")
+    with pytest.raises(InputError, match="expected auto or loop or unrolled or fused, found gru"):
+        export_tflite(refiner, tmp_path / "x", recurrence="gru")
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(InputError, match=r"found thesis\.txt"):
         export_tflite(refiner, tmp_path)

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import small_refiners as small
 
+pytestmark = pytest.mark.slow
+
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
 sys.path.insert(0, str(TOOLS))
 

@@ -17,7 +17,7 @@ PRECISIONS = ("float32", "float16", "dynamic", "int8")
 but for the matrix products; all in 8 bits, which microcontrollers and accelerators want."""
 
 IO = ("float32", "int8")
-RECURRENCES = ("auto", "loop", "unrolled")
+RECURRENCES = ("auto", "loop", "unrolled", "fused")
 
 
 def file_name(model: str, precision: str) -> str:
@@ -38,14 +38,14 @@ def recurrence_for(precision: str, *, asked: str, has_recurrence: bool) -> str:
     ----------
     precision : str
         One of `PRECISIONS`.
-    asked : {"auto", "loop", "unrolled"}
+    asked : {"auto", "loop", "unrolled", "fused"}
         ``auto``: the small form wherever it can be had.
     has_recurrence : bool
         Whether the model has any.
 
     Returns
     -------
-    {"loop", "unrolled"}
+    {"loop", "unrolled", "fused"}
 
     Raises
     ------
@@ -61,8 +61,8 @@ def recurrence_for(precision: str, *, asked: str, has_recurrence: bool) -> str:
     """
     if precision == "int8" and asked == "loop" and has_recurrence:
         raise InputError(
-            "precision int8: expected recurrence auto or unrolled, found loop; full quantisation "
-            "crashes on loops"
+            "precision int8: expected recurrence auto, unrolled or fused, found loop; full "
+            "quantisation crashes on loops"
         )
     if asked == "auto":
         return "unrolled" if precision == "int8" else "loop"

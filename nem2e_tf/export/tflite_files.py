@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.export import further, parity, tflite
+from nem2e_tf.export import further, lstm_operator, parity, tflite
 from nem2e_tf.export.audit import SIGNATURE
 from nem2e_tf.export.checked import Checked
+from nem2e_tf.export.lstm_operator import FUSED
 from nem2e_tf.export.pieces import Piece, pieces_of
 from nem2e_tf.export.precision import (
     check_choices,
@@ -35,7 +36,7 @@ class Choices:
         Of `nem2e_tf.export.precision.PRECISIONS`; each gives a file of its own.
     io : {"float32", "int8"}
         What goes in and out at precision int8.
-    recurrence : {"auto", "loop", "unrolled"}
+    recurrence : {"auto", "loop", "unrolled", "fused"}
         See `nem2e_tf.export.precision.recurrence_for`.
     combine : bool
         One file for all muscles of a refiner that has a model a muscle.
@@ -57,6 +58,12 @@ class Choices:
 
     def __post_init__(self) -> None:
         check_choices(self.precisions, io=self.io, recurrence=self.recurrence)
+        if self.recurrence == FUSED and (self.combine or self.signatures):
+            found = "combine" if self.combine else self.signatures[0]
+            raise InputError(
+                f"recurrence fused: expected one file a model with the signature {SIGNATURE} "
+                f"alone, found {found}; choose another recurrence"
+            )
         if self.combine and self.signatures:
             raise InputError(
                 f"combine: expected the signature {SIGNATURE} alone, found {self.signatures[0]} "
@@ -134,16 +141,25 @@ def jobs_of(refiner: Refiner, piece: Piece, choices: Choices, scratch: Path) -> 
         form = recurrence_for(
             precision, asked=choices.recurrence, has_recurrence=piece.has_recurrence
         )
+        if form == FUSED:
+            lstm_operator.require(piece, entry=refiner.info.model)
         # asked for before anything is made: it refuses what does not go with the precision
         endpoints = (
             further.endpoints(refiner, piece.name, choices.signatures, precision=precision)
             if choices.signatures
             else []
         )
-        folder = scratch / piece.name / form
-        if not folder.is_dir():
-            write_saved_model(piece.model, folder, recurrence=form, batch=1, endpoints=endpoints)
         full = precision == "int8"
+        folder = scratch / piece.name / ("integers" if full else "numbers") / form
+        if not folder.is_dir():
+            write_saved_model(
+                piece.model,
+                folder,
+                recurrence=form,
+                batch=1,
+                integers=full,
+                endpoints=endpoints,
+            )
         jobs.append(
             tflite.Job(
                 folder,

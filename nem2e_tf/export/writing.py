@@ -15,6 +15,7 @@ from nem2e_tf.export import micro, onnx, parity
 from nem2e_tf.export.card import CARD, card
 from nem2e_tf.export.exported import ExportedFile, put
 from nem2e_tf.export.index import INDEX, INDEX_FORMAT, INDEX_KIND, SAVED_MODELS
+from nem2e_tf.export.lstm_operator import FUSED
 from nem2e_tf.export.metadata import describe
 from nem2e_tf.export.micro_files import micro_files
 from nem2e_tf.export.precision import recurrence_for
@@ -84,6 +85,12 @@ def export_refiner(
     )
     if choices.signatures and "tflite" not in formats:
         raise InputError(f"signatures: expected the format tflite for {choices.signatures[0]}")
+    others = [name for name in formats if name != "tflite"]
+    if choices.recurrence == FUSED and others:
+        raise InputError(
+            f"recurrence fused: expected the format tflite alone, found {others[0]}; it is an "
+            "operator of LiteRT's"
+        )
     if "onnx" in formats:
         onnx.require()
     if "micro" in formats:
