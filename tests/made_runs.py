@@ -1,4 +1,4 @@
-"""Run folders with made-up results for tests of reports, and what a report says."""
+"""Run folders for tests of reports and controls, made up or fitted, and what a report says."""
 
 import json
 import re
@@ -57,6 +57,37 @@ def write_run(folder, results, *, digest="abc", **header):
     (folder / "run.json").write_text(json.dumps(about))
     results.to_csv(folder / "results.csv", index=False)
     return folder
+
+
+def fitted_run(folder, cohort, settings, *, keep_weights=False):
+    """Cross-validate in this process: a worker of its own would load Keras first."""
+    from nem2e_tf.training.chunk import Workshop
+    from nem2e_tf.training.cross_validation import write_results
+    from nem2e_tf.training.kept_weights import write_weights
+    from nem2e_tf.training.plan import make_plan
+    from nem2e_tf.training.run_folder import create_run
+
+    run = create_run(folder, cohort, settings, make_plan(cohort, settings))
+    shop = Workshop(cohort, settings, run.plan)
+    for chunk in range(len(run.plan.chunks)):
+        results = shop.run(chunk)
+        run.write_chunk(chunk, results)
+        if keep_weights:
+            write_weights(run, chunk, results)
+    write_results(run, cohort)
+    return run
+
+
+def fit_chunks_here(run_path, cohort_path, chunks, **_):
+    """Stand in for `nem2e_tf.training.executors.fit_chunks`, without a worker."""
+    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.training.chunk import Workshop
+    from nem2e_tf.training.run_folder import open_run
+
+    run = open_run(run_path)
+    shop = Workshop(load_cohort(cohort_path), run.settings, run.plan)
+    for chunk in chunks:
+        run.write_chunk(chunk, shop.run(chunk))
 
 
 def report(*arguments):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from made_runs import fit_chunks_here, fitted_run
 from scipy import stats
 from tiny_cohort import changed, tiny_cohort
 
@@ -24,28 +25,13 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.control_results import check_same_cohort, read_control
 from nem2e_tf.evaluation.metrics import rmse
 from nem2e_tf.thinning import thin
-from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.cross_validation import write_results
-from nem2e_tf.training.kept_weights import weights_file, write_weights
-from nem2e_tf.training.plan import Settings, make_plan
+from nem2e_tf.training.kept_weights import weights_file
+from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.predictions import held_out_curves, read_predictions
 from nem2e_tf.training.recipe import recipe
-from nem2e_tf.training.run_folder import create_run, open_run
+from nem2e_tf.training.run_folder import open_run
 
 MODELS = ("opensim", "mean-pattern", "affine", "stdr-net-spatial")
-
-
-def make_run(folder, cohort, settings):
-    """Cross-validate in this process, and keep the weights of every fit."""
-    plan = make_plan(cohort, settings)
-    run = create_run(folder, cohort, settings, plan)
-    shop = Workshop(cohort, settings, plan)
-    for chunk in range(len(plan.chunks)):
-        results = shop.run(chunk)
-        run.write_chunk(chunk, results)
-        write_weights(run, chunk, results)
-    write_results(run, cohort)
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +43,9 @@ def place(tmp_path_factory):
     measured[3, 30:50, 1] = np.nan
     cohort = changed(cohort, measured=measured)
     cohort.save(folder / "cohort")
-    small = recipe("fast", units=4, epochs=3)
-    make_run(folder / "run", cohort, Settings(models=MODELS, targets="joint", recipe=small))
+    small = recipe("fast", units=4, epochs=2)
+    settings = Settings(models=MODELS, targets="joint", recipe=small)
+    fitted_run(folder / "run", cohort, settings, keep_weights=True)
     return folder
 
 
@@ -76,7 +63,7 @@ def lacking(tmp_path_factory):
         patterns=("one-quarter",),
         recipe=recipe("fast", units=4, epochs=2),
     )
-    make_run(folder / "run", cohort, settings)
+    fitted_run(folder / "run", cohort, settings, keep_weights=True)
     return open_source(folder / "run", folder / "cohort")
 
 
@@ -288,7 +275,8 @@ def test_commands_and_the_fitting_of_what_is_not_kept(place, tmp_path):
     assert "affine" in again.stdout
 
 
-def test_shuffle_command_goes_on_and_leaves_nothing_behind(place, tmp_path):
+def test_shuffle_command_goes_on_and_leaves_nothing_behind(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("nem2e_tf.training.cross_validation.fit_chunks", fit_chunks_here)
     asked = ("shuffle", place / "run", "--cohort", place / "cohort", "--model", "affine")
     out = tmp_path / "out"
     partial = partial_folder_of(place, out)

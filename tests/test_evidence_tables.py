@@ -122,6 +122,19 @@ def test_mixed_model_of_data_with_gaps_is_that_of_statsmodels():
     assert found["group_sd"] ** 2 == pytest.approx(expected.cov_re.iloc[0, 0], rel=2e-2)
 
 
+def test_mixed_model_where_people_differ_by_nothing():
+    """The likelihood is highest at, or near, a variance of 0, where statsmodels' first optimiser
+    ends in a singular matrix."""
+    results = made(("lstm",))
+    found = one_of(mixed_model(results), measure="skill")
+    skills = wide(results, "lstm", "skill")
+    assert found["mean"] == pytest.approx(skills.to_numpy().mean())
+    assert found["group_sd"] < 0.2 * found["residual_sd"]
+    error = found["mean"] / found["t"]
+    assert error == pytest.approx(found["residual_sd"] / np.sqrt(skills.size), rel=0.1)
+    assert found["notes"] == ""
+
+
 def test_mixed_model_where_n_does_not_allow():
     few = mixed_model(made(groups=3))
     assert few["p"].isna().all()
@@ -144,12 +157,14 @@ def test_further_statistics_put_the_pieces_together():
         assert found[["sd", "dz", "gz", "wilcoxon_p"]].to_list() == pytest.approx(
             [alone.sd, alone.dz, alone.gz, alone.wilcoxon_p]
         )
+        assert found["t_p"] == pytest.approx(stats.ttest_1samp(skills, 0).pvalue)
         assert found["power"] == pytest.approx(power_of(alone.gz, 8))
         assert found["n_needed"] == n_needed(alone.gz)
         assert found["n_needed_at_least"] <= found["n_needed"]
         p.append(alone.wilcoxon_p)
     own = table[(table["measure"] == "skill") & (table["muscle"] != "overall")]
     np.testing.assert_allclose(own["wilcoxon_p_holm"], holm(p))
+    np.testing.assert_allclose(own["t_p_holm"], holm(own["t_p"]))
     overall = one_of(table, muscle="overall", measure="difference")
     gains = wide(results, "lstm", "rmse_refined") - wide(results, "lstm", "rmse_simulated")
     means = gains.mean(axis=1)
@@ -187,6 +202,21 @@ def test_input_blind_tells_entries_of_one_model_apart():
     told = "\n".join(sentences(input_blind(rows), by="subject"))
     assert "lstm (one-entire)" in told
     assert "lstm (all-entire)" in told
+
+
+def test_an_entry_alone_under_its_verdict_is_still_told_from_its_namesake():
+    rows = [row("lstm", "soleus", g, 0.40 + 0.01 * g) for g in range(4)]
+    other = [row("lstm", "soleus", g, 0.60 + 0.01 * g) for g in range(4)]
+    table = pd.DataFrame(rows + [one | {"pattern": "all-entire"} for one in other])
+    told = "\n".join(sentences(input_blind(table), by="subject"))
+    assert "above 0: lstm (one-entire)." in told
+    assert "below 0: lstm (all-entire)." in told
+    told = "\n".join(sentences(input_blind(table.assign(run="first")), by="subject"))
+    assert "above 0: lstm (one-entire)." in told, "the run only where nothing else differs"
+    runs = [pd.DataFrame(one).assign(run=run) for one, run in ((rows, "x"), (other, "y"))]
+    told = "\n".join(sentences(input_blind(pd.concat(runs)), by="subject"))
+    assert "above 0: lstm (x)." in told
+    assert "below 0: lstm (y)." in told
 
 
 def test_false_positives_are_counted_by_hand():

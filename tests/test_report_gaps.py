@@ -4,16 +4,16 @@ import re
 
 import numpy as np
 import pytest
-from made_runs import made, report, said_by_report, text_of, without, write_run
+from made_runs import ENTRIES, fitted_run, made, report, said_by_report, text_of, without, write_run
 from tiny_cohort import changed, tiny_cohort
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.report.missing import missing
-from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
 
 SMALL = recipe("fast", units=4, epochs=2)
+TWO = {name: ENTRIES[name] for name in ("opensim", "seq2seq")}
 
 
 def test_one_subject_a_muscle_without_emg_and_a_crashed_fit(tmp_path):
@@ -21,10 +21,11 @@ def test_one_subject_a_muscle_without_emg_and_a_crashed_fit(tmp_path):
     cohort = tiny_cohort(subjects=1, cycles=3)
     measured = cohort.measured.copy()
     measured[..., 1] = np.nan
-    changed(cohort, measured=measured).save(tmp_path / "cohort")
+    cohort = changed(cohort, measured=measured)
+    cohort.save(tmp_path / "cohort")
     settings = Settings(models=("mean-pattern", "affine"), blocks=3, recipe=SMALL)
-    cross_validate(tmp_path / "cohort", tmp_path / "run", settings)
     run = tmp_path / "run"
+    fitted_run(run, cohort, settings)
     report(run, "-o", tmp_path / "whole")
     said = text_of(tmp_path / "whole" / "report.html")
     assert "glmed1: EMG is known in no group; there is nothing to score against." in said
@@ -66,15 +67,23 @@ def test_made_up_runs_without_plan_or_cohort_still_give_a_page(tmp_path):
     assert "semimem: EMG is known in no group" in said
     assert "No loss curves" in said
     assert "No traces: the cohort is not beside the runs" in said
+    assert "no metrics of the curves' size, shape and timing either" in said
+    assert "Uses also those of whom some muscles are missing" in said
 
 
 def test_one_group_has_neither_interval_nor_test(tmp_path):
-    said = said_by_report(write_run(tmp_path / "run", made(groups=1)), tmp_path / "report")
+    results = made(groups=1, entries=TWO)
+    said = said_by_report(write_run(tmp_path / "run", results), tmp_path / "report")
     assert "one group: no interval, no test" in said.lower()
+    assert (
+        "no effect size, no test: opensim, one-entire, direct (skill); seq2seq, one-quarter" in said
+    )
+    assert "1 groups and 4 muscles: expected 4 and 2 or more" in said
+    assert "Every entry has one seed" in said
 
 
 def test_an_earlier_report_is_replaced_and_other_folders_are_not(tmp_path):
-    run = write_run(tmp_path / "run", made())
+    run = write_run(tmp_path / "run", made(groups=3, entries=TWO))
     report(run, "-o", tmp_path / "report")
     first = (tmp_path / "report" / "report.html").read_bytes()
     report(run, "-o", tmp_path / "report")
@@ -111,11 +120,12 @@ def test_the_treadmill_walk_says_what_the_mean_pattern_alone_reaches(shared_data
     muscles = ("soleus", "gasmed", "gaslat", "vasmed", "vaslat", "recfem")
     rows = "".join(f"{muscle}_{{side}}_activation,{muscle}\n" for muscle in muscles)
     (tmp_path / "channels.csv").write_text(f"column,muscle\n{rows}")
-    build(tmp_path / "manifest.csv", name="treadmill")[0].save(tmp_path / "cohort")
+    cohort = build(tmp_path / "manifest.csv", name="treadmill")[0]
+    cohort.save(tmp_path / "cohort")
     settings = Settings(
         models=("opensim", "mean-pattern", "affine", "linear"), targets="joint", blocks=5
     )
-    cross_validate(tmp_path / "cohort", tmp_path / "run", settings)
+    fitted_run(tmp_path / "run", cohort, settings)
     said = said_by_report(tmp_path / "run", tmp_path / "report")
     assert "The mean EMG pattern alone, which never looks at its input, has a rate of -0.84" in said
     # Also the entries' shares of the gain, and who adds skill.

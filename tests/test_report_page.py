@@ -1,22 +1,26 @@
 """The report as a page: what it says, that it works in a browser, and what it does with gaps."""
 
 import json
+import re
 import subprocess
 import sys
 
 import chromium
+import numpy as np
 import pandas as pd
 import pytest
-from made_runs import ENTRIES, MUSCLES, made, report, text_of, write_run
+from made_runs import ENTRIES, MUSCLES, fitted_run, made, report, text_of, write_run
+from scipy import stats
 from tiny_cohort import tiny_cohort
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import read_results
+from nem2e_tf.report.further import gather_further
 from nem2e_tf.report.latex import latex_table
 from nem2e_tf.report.methods import methods
-from nem2e_tf.report.page.html import Markup, element
+from nem2e_tf.report.page.further import further_section
+from nem2e_tf.report.page.html import Markup, element, join
 from nem2e_tf.report.page.sections import pattern_table
-from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
 
@@ -25,19 +29,37 @@ EVIL = "<img src=x onerror=window.hacked=1>"
 WIDTHS = (380, 1400)
 
 
-def control(folder, *, digest, run):
+def control(folder, *, digest, run, name="shortcut", **tables):
     """A control folder as 'nem2e-tf control' writes it."""
     folder.mkdir()
-    about = {"format": 1, "kind": "nem2e-tf control", "control": "shortcut", "notes": ["A note."]}
+    about = {"format": 1, "kind": "nem2e-tf control", "control": name, "notes": ["A note."]}
     about |= {"run": {"name": run}, "cohort": {"digest": digest}, "settings": {"inputs": 32}}
-    (folder / "control.json").write_text(json.dumps(about | {"files": ["summary.csv"]}))
     entry = {"by": "subject", "model": "affine", "pattern": "all-entire", "targets": "joint"}
-    entry |= {"output": "direct", "recipe": "fast+", "variant": "seeds-mean", "muscle": "overall"}
+    entry |= {"output": "direct", "recipe": "fast+", "variant": "seeds-mean"}
     numbers = {"n": 4, "rate_changed": 0.48, "rate_changed_low": 0.2, "rate_changed_high": 0.7}
-    pd.DataFrame([entry | numbers | {"inputs_p": 0.001, "notes": ""}]).to_csv(
-        folder / "summary.csv", index=False
-    )
+    numbers |= {"rate_changed_p": 0.012, "notes": ""}
+    rows = [entry | numbers | {"muscle": "soleus", "rate_changed_p_holm": 0.024, "inputs_p": 0.031}]
+    tables["summary"] = pd.DataFrame([*rows, entry | numbers | {"muscle": "overall"}])
+    for file, table in tables.items():
+        table.to_csv(folder / f"{file}.csv", index=False)
+    files = [f"{file}.csv" for file in tables]
+    (folder / "control.json").write_text(json.dumps(about | {"files": files}))
     return folder
+
+
+def attention_weights():
+    """Every sample attends to itself and, half as much, to the one before."""
+    percent = np.linspace(0, 100, 20)
+    entry = {"model": "stdr-net-temporal", "pattern": "one-entire", "targets": "joint"}
+    entry |= {"output": "direct", "recipe": "fast+", "muscle": "joint", "attention": "temporal"}
+    weights = (2 * np.eye(20) + np.eye(20, k=-1)) / 3
+    return pd.DataFrame(
+        [
+            {**entry, "sample": i, "percent": percent[i], "token": f"{at:.1f}", "weight": weight}
+            for i, row in enumerate(weights)
+            for at, weight in zip(percent, row, strict=True)
+        ]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +74,15 @@ def real(tmp_path_factory):
         recipe=SMALL,
         seeds=2,
     )
-    cross_validate(folder / "cohort", folder / "run", settings)
+    fitted_run(folder / "run", cohort, settings)
     # Closed forms have no losses; as if one had been trained by gradient:
     lines = [f"{fit},{epoch},{1 / epoch},{2 / epoch}," for fit in (0, 1) for epoch in (1, 2, 3)]
     history = "\n".join(["fit,epoch,training,validation,left_out", *lines, ""])
     (folder / "run" / "histories" / "00000.csv").write_text(history)
     control(folder / "shortcut", digest=cohort.digest, run="run")
     control(folder / "foreign", digest=cohort.digest, run="another run")
+    weights = attention_weights()
+    control(folder / "looks", digest=cohort.digest, run="run", name="attention", weights=weights)
     report(folder / "run", "-o", folder / "report")
     return folder
 
@@ -95,10 +119,61 @@ def test_page_says_what_the_mean_pattern_reaches_and_who_adds(real):
     assert "Share of an entry's gain over the simulation" in said
     assert "Skill over the mean pattern" in said
     assert "Control: shortcut" in said
-    assert said.count("Control: ") == 1, "a control of another run is not taken"
+    assert said.count("Control: ") == 2, "a control of another run is not taken"
     assert "inputs 32" in said
     assert "+0.480 [+0.200, +0.700]" in said
     assert "A note." in said
+    by_muscle = said[said.index("Control shortcut: inputs 32, by muscle.") :]
+    assert ".024 .031" in by_muscle, "Holm's p, and the paper's over inputs"
+
+
+def test_attention_of_a_control_is_drawn(real):
+    svg = (real / "report" / "figures" / "attention-1.svg").read_text()
+    assert svg.startswith("<?xml")
+    assert "stdr-net-temporal" in svg
+    page = (real / "report" / "report.html").read_text()
+    assert "Temporal attention of stdr-net-temporal, one-entire" in page
+    assert svg.split("\n", 1)[1].strip() in page, "the file is what stands on the page"
+
+
+def test_further_statistics_and_curves_are_on_the_page_and_beside_it(real):
+    said = text_of(real / "report" / "report.html")
+    tables = {path.stem: pd.read_csv(path) for path in (real / "report/tables").glob("*.csv")}
+    results = read_results(real / "run" / "results.csv")
+    for head in ("Effect sizes, rank tests and power", "Seeds apart from", "Mixed-effects models"):
+        assert head in said
+    entry = "model == 'affine' and pattern == 'all-entire' and muscle == 'soleus'"
+    own = results.query(f"{entry} and seed != 'ensemble'")
+    effect = tables["effects"].query(f"{entry} and measure == 'skill' and variant == 'seeds-mean'")
+    skill = own.groupby("group")["skill"].mean()
+    assert effect["t_p"].item() == pytest.approx(stats.ttest_1samp(skill, 0).pvalue)
+    assert effect["wilcoxon_p"].item() == pytest.approx(stats.wilcoxon(skill).pvalue)
+    assert f"{effect['dz'].item():+.2f}" in said
+    assert tables["seeds"]["seed_sd"].isna().all()
+    assert "Every entry has one seed" in said, "closed forms know no other"
+    assert set(tables["mixed-models"]["measure"]) == {"rate", "skill"}
+    curves = tables["curves"].query(f"{entry} and variant == 'seeds-mean'").set_index("metric")
+    for metric, column in (("rmse", "rmse_refined"), ("r", "r"), ("lag_ms", "lag_ms")):
+        mean = own.groupby("group")[column].mean().mean()
+        assert curves.loc[metric, "mean"] == pytest.approx(mean, rel=1e-4), metric
+    overall = tables["curves"].query(
+        "model == 'opensim' and pattern == 'all-entire' and muscle == 'overall'"
+    )
+    peak = overall.set_index("metric").loc["peak_ms"]
+    assert f"{peak['mean']:+z.0f} [{peak['low']:+z.0f}, {peak['high']:+z.0f}]" in said
+
+
+def test_seeds_are_told_apart_from_people_where_there_are_several():
+    entries = {"seq2seq": ENTRIES["seq2seq"]}
+    results = pd.concat([made(entries=entries), made(entries=entries, seed=1).assign(seed="1")])
+    skills = results.groupby(["group", "seed"])["skill"].mean().unstack()
+    said = " ".join(re.sub(r"<[^>]*>", " ", join(further_section(gather_further(results)))).split())
+    table = said[said.index("taken apart by analysis of variance") :]
+    within = skills.var(axis=1).mean()
+    assert f"{within**0.5:.4f}" in table
+    between = skills.mean(axis=1).var() - within / 2
+    assert f"{max(between, 0) ** 0.5:.4f}" in table
+    assert "Every entry has one seed" not in said
 
 
 def test_methods_name_versions_digests_and_seeds(real):
@@ -122,6 +197,8 @@ def test_the_page_works_in_a_browser(real, browser):
         browser.window(width=width)
         browser.open(page)
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
+        browser.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width, "unfolded"
         assert browser.evaluate(
             "[...document.querySelectorAll('figure svg')].map(f => f.getBoundingClientRect())"
             ".every(box => box.width > 150 && box.height > 100)"
@@ -178,6 +255,23 @@ def test_the_leaderboard_sorts_by_any_column(real, browser):
     browser.evaluate(f"{button.format(0)}.querySelector('button').focus()")
     browser.press("Enter")
     assert browser.evaluate(f"{button.format(0)}.getAttribute('aria-sort')") == "ascending"
+    assert browser.errors() == []
+
+
+def test_every_other_table_sorts_by_its_last_column(real, browser):
+    browser.open(real / "report" / "report.html")
+    sorted_values = browser.evaluate(
+        "[...document.querySelectorAll('table.sortable')].map(table => {"
+        "  const head = [...table.tHead.rows[0].cells].at(-1);"
+        "  head.querySelector('button').click();"
+        "  return [head.getAttribute('aria-sort'), [...table.tBodies[0].rows].map("
+        "    row => [...row.cells].at(-1).dataset.value).filter(v => v !== undefined).map(Number)];"
+        "})"
+    )
+    assert len(sorted_values) >= 8
+    assert sum(len(values) > 1 for _, values in sorted_values) >= 6
+    for direction, values in sorted_values:
+        assert values == sorted(values, reverse=direction == "descending")
     assert browser.errors() == []
 
 

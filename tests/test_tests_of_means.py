@@ -152,6 +152,18 @@ def test_effect_sizes():
     assert found.gz_low < found.gz < found.gz_high
 
 
+@pytest.mark.parametrize("mean", [-30.0, -3.0, -0.3, 0.0, 3.0, 30.0])
+def test_the_interval_of_an_effect_of_any_size(mean):
+    """Far from t the noncentral t distribution is NaN in SciPy: no end may be lost to that."""
+    values = mean + np.linspace(-1.5, 1.5, 8)
+    found = effect(values)
+    t = np.sqrt(8) * found.dz
+    ends = np.array([found.gz_low, found.gz_high]) / hedges_correction(7) * np.sqrt(8)
+    assert stats.nct.cdf(t, 7, ends) == pytest.approx([0.975, 0.025], abs=1e-6)
+    mirrored = effect(-values)
+    assert [-mirrored.gz_high, -mirrored.gz_low] == pytest.approx([found.gz_low, found.gz_high])
+
+
 def test_hedges_correction_makes_the_mean_of_dz_right():
     random = np.random.default_rng(0)
     draws = random.normal(0.8, 1.0, (200_000, 6))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nem2e_tf.report.pictures import Traces
-    from nem2e_tf.training.predictions import Prediction
+    from nem2e_tf.training.predictions import Curves, Prediction
     from nem2e_tf.training.run_folder import RunFolder
 
 
@@ -32,21 +32,17 @@ def find_cohort(runs: Sequence[Path], *, tell: Callable[[str], None]) -> Path | 
     return None
 
 
-def read_traces(
-    run: Path, cohort: Path, *, wanted: set[tuple[str, ...]]
-) -> "tuple[list[Traces], list[str]]":
-    """Read the curves of some entries of a run.
+def read_held_out(run: Path, cohort: Path) -> "tuple[Curves | None, list[Prediction], list[str]]":
+    """Read the curves of a run, each cycle's by the fit that left it out.
 
     Parameters
     ----------
     run, cohort : Path
-    wanted : set of tuple
-        Entries: model, pattern, targets, output, recipe.
 
     Returns
     -------
-    traces : list of Traces
-        Seeds averaged where there are several.
+    curves : Curves or None
+    predictions : list of Prediction
     notes : list of str
         Why there are none.
 
@@ -55,8 +51,6 @@ def read_traces(
     InputError
         The cohort cannot be read or is another one.
     """
-    from nem2e_tf.evaluation.results import ENSEMBLE, SETTINGS
-    from nem2e_tf.report.pictures import Traces
     from nem2e_tf.training.predictions import check_cohort, held_out_curves, read_predictions
     from nem2e_tf.training.run_folder import open_run
 
@@ -64,16 +58,32 @@ def read_traces(
     try:
         opened = open_run(run)
     except InputError as error:
-        return [], [f"No traces: {error}"]
+        return None, [], [f"No curves: {error}"]
     check_cohort(opened, loaded)
     try:
-        curves = held_out_curves(opened, loaded)
-        predictions = read_predictions(opened, loaded)
+        return held_out_curves(opened, loaded), read_predictions(opened, loaded), []
     except InputError as error:
-        return [], [f"No traces: {error}"]
+        return None, [], [f"No curves: {error}"]
+
+
+def traces_of(
+    curves: "Curves", predictions: "Sequence[Prediction]", *, wanted: set[tuple[str, ...]]
+) -> "list[Traces]":
+    """Choose the curves of some entries, seeds averaged where there are several.
+
+    Parameters
+    ----------
+    curves, predictions
+        See `read_held_out`.
+    wanted : set of tuple
+        Entries: model, pattern, targets, output, recipe.
+    """
+    from nem2e_tf.evaluation.results import ENSEMBLE, SETTINGS
+    from nem2e_tf.report.pictures import Traces
+
     # The last of an entry is the mean over seeds, where there are several.
     last = {tuple(item.entry[name] for name in SETTINGS): item for item in predictions}
-    found = [
+    return [
         Traces(
             label=f"{item.entry['model']}, {item.entry['pattern']}"
             f"{', seeds averaged' if item.entry['seed'] == ENSEMBLE else ''}",
@@ -86,7 +96,33 @@ def read_traces(
         for key, item in last.items()
         if key in wanted
     ]
-    return found, []
+
+
+def metrics_of(curves: "Curves", predictions: "Sequence[Prediction]") -> "pd.DataFrame":
+    """Take the metrics of every entry's curves; see `nem2e_tf.evaluation.curve_entries`.
+
+    The simulation and the mean EMG pattern are entries without settings, where the run has none.
+    """
+    from nem2e_tf.evaluation.curve_entries import entry_groups
+    from nem2e_tf.evaluation.results import SETTINGS
+
+    estimates: list[tuple[dict[str, str], Any]] = [
+        (item.entry, item.refined) for item in predictions
+    ]
+    there = {entry["model"] for entry, _ in estimates}
+    for model, curve in (("opensim", curves.simulated), ("mean-pattern", curves.mean_pattern)):
+        if model not in there:
+            entry = dict.fromkeys(SETTINGS, "") | {"model": model, "seed": "0"}
+            estimates.append((entry, curve))
+    return entry_groups(
+        curves.measured,
+        estimates,
+        by=curves.by,
+        muscles=curves.muscles,
+        groups=[str(name) for name in curves.groups],
+        conditions=[str(name) for name in curves.conditions],
+        durations=curves.durations,
+    )
 
 
 def read_history(run: Path, *, name: str = "") -> "tuple[pd.DataFrame | None, str]":

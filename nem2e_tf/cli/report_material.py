@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.cli.report_curves import (
     find_cohort,
+    metrics_of,
     partial_results,
+    read_held_out,
     read_history,
-    read_traces,
+    traces_of,
 )
 from nem2e_tf.errors import InputError
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nem2e_tf.report.page.page import Content, Control
-    from nem2e_tf.report.pictures import Picture
+    from nem2e_tf.report.pictures import Picture, Traces
 
 Tell = Callable[[str], None]
 
@@ -28,7 +30,7 @@ def gather_content(
     controls: Sequence[Path],
     models: Sequence[str],
     tell: Tell,
-) -> "tuple[Content, list[Picture]]":
+) -> "Content":
     """Read and draw what a report shows.
 
     Parameters
@@ -40,7 +42,7 @@ def gather_content(
 
     Returns
     -------
-    content, pictures
+    Content
 
     Raises
     ------
@@ -53,6 +55,7 @@ def gather_content(
     from nem2e_tf.evaluation.results import SETTINGS
     from nem2e_tf.report.evidence import gather
     from nem2e_tf.report.figures.saving import svg_text
+    from nem2e_tf.report.further import gather_further
     from nem2e_tf.report.missing import missing
     from nem2e_tf.report.page.page import Content
     from nem2e_tf.report.pictures import chosen, evidence_pictures, loss_pictures, trace_pictures
@@ -87,18 +90,25 @@ def gather_content(
         pictures += evidence_pictures(evidence, results, shown[by], by=by)
     keys = [name for name in ("run", *SETTINGS) if name in results]
     wanted = [tuple(row[keys]) for rows in shown.values() for _, row in rows.iterrows()]
+    traces: list[Traces] = []
+    metrics: list[pd.DataFrame] = []
+    unknown: list[str] = []
     if found is None:
-        lacking.append(
-            "No traces: the cohort is not beside the runs; give its folder with --cohort"
+        unknown.append(
+            "No traces: the cohort is not beside the runs; give its folder with --cohort. "
+            "Without it there are no metrics of the curves' size, shape and timing either"
         )
     else:
-        traces = []
         for name, run in zip(headers, runs, strict=True):
-            own = [key[-len(SETTINGS) :] for key in wanted if "run" not in keys or key[0] == name]
-            curves, notes = read_traces(run, found, wanted=set(own))
-            traces += curves
-            lacking += notes
-        pictures += trace_pictures(traces)
+            own = {key[-len(SETTINGS) :] for key in wanted if "run" not in keys or key[0] == name}
+            curves, predictions, notes = read_held_out(run, found)
+            unknown += notes
+            if curves is not None:
+                traces += traces_of(curves, predictions, wanted=own)
+                several = {"run": name} if len(headers) > 1 else {}
+                metrics.append(metrics_of(curves, predictions).assign(**several))
+    lacking += unknown
+    pictures += trace_pictures(traces)
     histories = [
         read_history(run, name=name if len(headers) > 1 else "")
         for name, run in zip(headers, runs, strict=True)
@@ -107,15 +117,30 @@ def gather_content(
     pictures += loss_pictures(_together([table for table, _ in histories if table is not None]))
     read, drawn = _controls(runs, controls, tell, lacking, digest=_digest(headers))
     pictures += drawn
-    content = Content(
+    return Content(
         evidence=evidence,
         results=results,
         headers=headers,
+        further=gather_further(results, _curve_table(metrics), missing=unknown),
         pictures=[(p, svg_text(p.figure, name=p.name)) for p in pictures],
         controls=read,
         missing=tuple(dict.fromkeys(lacking)),
     )
-    return content, pictures
+
+
+def _curve_table(metrics: "list[pd.DataFrame]") -> "pd.DataFrame | None":
+    from nem2e_tf.evaluation.curve_entries import entry_curves
+
+    together = _together(metrics)
+    if together is None:
+        return None
+    if "run" in together:
+        # What is held against the entries is the same in every run of a cohort.
+        reference = together["pattern"] == ""
+        together.loc[reference, "run"] = ""
+        same = together.duplicated(["run", "by", "model", "seed", "group", "muscle"])
+        together = together[~(reference & same)]
+    return entry_curves(together)
 
 
 def _together(tables: "list[pd.DataFrame]") -> "pd.DataFrame | None":

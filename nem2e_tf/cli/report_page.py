@@ -8,7 +8,6 @@ import click
 
 if TYPE_CHECKING:
     from nem2e_tf.report.page.page import Content
-    from nem2e_tf.report.pictures import Picture
 
 MARKER = "report.json"
 PAGE = "report.html"
@@ -49,12 +48,10 @@ def write_report(
     from nem2e_tf.report.page.page import page
 
     refuse_foreign(output, marker=MARKER, ours=lambda path: read_json(path).get("holds", []))
-    content, pictures = gather_content(
-        runs, cohort=cohort, controls=controls, models=models, tell=_tell
-    )
+    content = gather_content(runs, cohort=cohort, controls=controls, models=models, tell=_tell)
     with replacing_folder(output, marker=MARKER) as folder:
         # Everything is drawn before anything is in its place.
-        _write_figures(folder / "figures", pictures)
+        _write_figures(folder / "figures", content)
         _write_tables(folder / "tables", content)
         (folder / PAGE).write_text(page(content), encoding="utf-8", newline="\n")
         write_json(
@@ -70,20 +67,24 @@ def write_report(
         )
     for line in content.missing:
         click.echo(line, err=True)
-    click.echo(f"{output / PAGE}: {len(pictures)} figures, {len(content.controls)} controls")
+    click.echo(
+        f"{output / PAGE}: {len(content.pictures)} figures, {len(content.controls)} controls"
+    )
 
 
 def _tell(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _write_figures(folder: Path, pictures: "Sequence[Picture]") -> None:
+def _write_figures(folder: Path, content: "Content") -> None:
     from nem2e_tf.report.figures.saving import write_figure
 
     folder.mkdir()
-    for picture in pictures:
-        for suffix in (".svg", ".pdf"):
-            write_figure(picture.figure, folder / f"{picture.name}{suffix}")
+    for picture, svg in content.pictures:
+        # Drawn once: the file is what stands on the page.
+        text = f'<?xml version="1.0" encoding="utf-8"?>\n{svg}\n'
+        (folder / f"{picture.name}.svg").write_text(text, encoding="utf-8", newline="\n")
+        write_figure(picture.figure, folder / f"{picture.name}.pdf")
 
 
 def _write_tables(folder: Path, content: "Content") -> None:
@@ -100,5 +101,6 @@ def _write_tables(folder: Path, content: "Content") -> None:
     patterns = pattern_table(content.results)
     if not patterns.empty:
         files["patterns.csv"] = patterns.to_csv(index=False, lineterminator="\n")
+    files |= content.further.files()
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -57,6 +57,10 @@ class Cycles:
     usual: NDArray[Any] | None
 
 
+MOST_CYCLES = 512
+"""In one call of a model: what it keeps in memory grows with them."""
+
+
 class Attending:
     """Attention and errors of one model after another.
 
@@ -98,31 +102,39 @@ class Attending:
         key = (*(entry[column] for column in SETTINGS), name)
         self.weights.setdefault(key, {}).setdefault(entry["group"], []).append(mean)
         self.tokens[key] = kind, _tokens(kind, mean.shape[1], composition)
-        count = n_masked(mean.shape[1])
 
-        def error(tokens: "NDArray[np.intp] | None") -> NDArray[np.float64]:
-            given = cycles.simulated
-            if tokens is not None:
-                given = masked(given, cycles.usual, tokens, kind=kind)  # type: ignore[arg-type]
-            return _group_error(refine(model, given, composition, muscle=muscle), cycles)
+        def errors(inputs: list[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
+            refined = refine(model, np.concatenate(inputs), composition, muscle=muscle)
+            return [_group_error(part, cycles) for part in np.split(refined, len(inputs))]
 
-        self._mask(entry, composition.muscles_of(name), mean, count, cycles, error)
+        self._mask(entry, composition.muscles_of(name), mean, kind, cycles, errors)
 
     def _mask(
         self,
         entry: dict[str, str],
         muscles: Sequence[str],
         mean: NDArray[np.float64],
-        count: int,
+        kind: str,
         cycles: Cycles,
-        error: Callable[[Any], NDArray[np.float64]],
+        errors: Callable[[list[NDArray[np.float32]]], list[NDArray[np.float64]]],
     ) -> None:
-        own = error(None)
-        most = drawn = np.full(len(own), np.nan)
+        count = n_masked(mean.shape[1])
+        inputs = [np.asarray(cycles.simulated, np.float32)]
         if cycles.usual is not None:
-            most = error(most_attended(mean, count))
             sets = random_sets(mean.shape[1], count, sets=self.sets, seed=self.seed)
-            drawn = np.mean([error(tokens) for tokens in sets], axis=0)
+            inputs += [
+                masked(cycles.simulated, cycles.usual, tokens, kind=kind)
+                for tokens in (most_attended(mean, count), *sets)
+            ]
+        # A call costs much the same for a few cycles as for hundreds: several sets in one.
+        step = max(1, MOST_CYCLES // len(cycles.simulated))
+        found = [
+            error for at in range(0, len(inputs), step) for error in errors(inputs[at : at + step])
+        ]
+        own = found[0]
+        most = drawn = np.full(len(own), np.nan)
+        if len(found) > 1:
+            most, drawn = found[1], np.mean(found[2:], axis=0)
         n_cycles = (~np.isnan(cycles.measured).any(axis=1)).sum(axis=0)
         for number, muscle in enumerate(muscles):
             self.rows.append(

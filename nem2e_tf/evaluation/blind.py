@@ -68,7 +68,7 @@ def sentences(table: pd.DataFrame, *, by: str) -> list[str]:
     others = rows[(rows["model"] != "mean-pattern") & rows["share"].notna()]
     if len(others):
         told = [
-            f"{_name(row, others)} {100 * row['share']:.0f} %"
+            f"{_name(row, rows)} {100 * row['share']:.0f} %"
             for row in others.sort_values("share").to_dict("records")
         ]
         lines.append(
@@ -85,7 +85,7 @@ def sentences(table: pd.DataFrame, *, by: str) -> list[str]:
         # The mean pattern has no skill over itself: that is no finding.
         found = rows[(rows["verdict"] == verdict) & (rows["model"] != "mean-pattern")]
         if len(found):
-            names = [_name(row, found) for row in found.to_dict("records")]
+            names = [_name(row, rows) for row in found.to_dict("records")]
             lines.append(f"{text}: {', '.join(names)}.")
         elif verdict == ADDS:
             lines.append(f"{text}: no entry.")
@@ -112,6 +112,8 @@ def _name(row: Mapping[Any, Any], rows: pd.DataFrame) -> str:
     if row["variant"] != SEEDS_MEAN:
         name += f" {row['variant']}"
     same = rows[rows["model"] == row["model"]]
-    told = [c for c in ("run", "pattern", "targets", "output", "recipe") if c in rows]
-    differing = [str(row[c]) for c in told if same[c].nunique() > 1]
+    told = [c for c in ("pattern", "targets", "output", "recipe") if same[c].nunique() > 1]
+    if "run" in rows and same.duplicated([*told, "variant"]).any():
+        told.insert(0, "run")
+    differing = [str(row[c]) for c in told]
     return f"{name} ({', '.join(differing)})" if differing else name

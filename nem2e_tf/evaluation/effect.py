@@ -113,14 +113,18 @@ def _interval(dz: float, n: int) -> tuple[float, float]:
     from scipy.stats import nct
 
     t = dz * math.sqrt(n)
-    reach = 10.0 + 2.0 * abs(t)
     bounds = []
-    for share in (0.975, 0.025):
+    for share, way in ((0.975, -1.0), (0.025, 1.0)):
+
+        def beyond(centre: float, share: float = share) -> float:
+            return float(nct.cdf(t, n - 1, centre)) - share
+
+        # SciPy gives NaN far from t, and with two people here and there: go no further than needed.
+        reach = way
+        while way * beyond(t + reach) > 0.0:
+            reach *= 2.0
         try:
-            bounds.append(
-                brentq(lambda m, s=share: nct.cdf(t, n - 1, m) - s, t - reach, t + reach)
-                / math.sqrt(n)
-            )
+            bounds.append(brentq(beyond, *sorted((t, t + reach))) / math.sqrt(n))
         except ValueError:
             bounds.append(np.nan)
     return bounds[0], bounds[1]

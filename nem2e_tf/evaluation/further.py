@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.evaluation.effect import effect
-from nem2e_tf.evaluation.estimate import holm
+from nem2e_tf.evaluation.estimate import estimate, holm
 from nem2e_tf.evaluation.power import n_needed, power_of
 from nem2e_tf.evaluation.results import BLOCK, average_seeds, entry_columns
 from nem2e_tf.evaluation.statistics import OVERALL
@@ -27,8 +27,8 @@ def further_statistics(results: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row an entry, muscle (then ``overall``: a group's mean over its muscles) and measure
         (``rate``, ``skill``, ``difference`` = refined - simulated RMSE): ``n``, ``mean``, ``sd``,
-        ``dz``, ``gz``, ``gz_low``, ``gz_high``, ``wilcoxon_p`` (see
-        `nem2e_tf.evaluation.effect.Effect`), ``wilcoxon_p_holm`` (over the muscles of an entry),
+        ``dz``, ``gz``, ``gz_low``, ``gz_high`` (see `nem2e_tf.evaluation.effect.Effect`), ``t_p``
+        and ``wilcoxon_p`` with ``t_p_holm`` and ``wilcoxon_p_holm`` (over the muscles of an entry),
         ``power`` (of the t test with this n, if the true effect were Hedges' g as found),
         ``n_needed`` (for a power of 0.8) and ``n_needed_at_least`` (if the effect were the end of
         its interval further from 0), ``notes``. Blocks of one person get the mean alone.
@@ -51,9 +51,10 @@ def further_statistics(results: pd.DataFrame) -> pd.DataFrame:
         ]
         for measure in MEASURES:
             family = [r for r in own if r["measure"] == measure and r["muscle"] != OVERALL]
-            adjusted = holm([row["wilcoxon_p"] for row in family])
-            for row, p in zip(family, adjusted, strict=True):
-                row["wilcoxon_p_holm"] = float(p)
+            for test in ("t_p", "wilcoxon_p"):
+                adjusted = holm([row[test] for row in family])
+                for row, p in zip(family, adjusted, strict=True):
+                    row[f"{test}_holm"] = float(p)
         rows += own
     return pd.DataFrame(rows)
 
@@ -71,6 +72,8 @@ def _further(one: pd.DataFrame, measure: str, by: str) -> dict[str, Any]:
         "gz": found.gz,
         "gz_low": found.gz_low,
         "gz_high": found.gz_high,
+        "t_p": estimate(values, blocks=by == BLOCK, scale=scale).p,
+        "t_p_holm": np.nan,
         "wilcoxon_p": found.wilcoxon_p,
         "wilcoxon_p_holm": np.nan,
         "power": power_of(found.gz, found.n),

@@ -13,6 +13,9 @@ MEASURES = ("rate", "skill")
 FEWEST = 4
 """Groups: a variance estimated from fewer says next to nothing."""
 
+OPTIMISERS = ("lbfgs", "powell", "nm")
+"""Tried in this order: a gradient step onto a variance of 0 ends the first in a singular matrix."""
+
 NUMBERS = ("mean", "mean_low", "mean_high", "t", "df", "p", "group_sd", "residual_sd")
 
 
@@ -79,18 +82,24 @@ def _fit(known: pd.DataFrame, n_groups: int) -> dict[str, Any]:
         return {"notes": "no spread between groups: no model"}
     # Values of about 1 let the optimiser's fixed step sizes fit.
     scale = float(left.std())
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = MixedLM(values / scale, design, groups=known["group"].to_numpy()).fit(
-                reml=True, method=["lbfgs", "powell"]
-            )
-        mean, error = float(found.fe_params[0]) * scale, float(found.bse_fe[0]) * scale
-        group_sd = float(np.sqrt(max(float(np.asarray(found.cov_re)[0, 0]), 0.0))) * scale
-    except (np.linalg.LinAlgError, ValueError, ZeroDivisionError) as failure:
-        return {"notes": f"the model cannot be fitted ({type(failure).__name__})"}
-    if not (found.converged and np.isfinite(error) and error > 0.0):
-        return {"notes": "the model does not converge"}
+    why = ""
+    for optimiser in OPTIMISERS:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = MixedLM(values / scale, design, groups=known["group"].to_numpy()).fit(
+                    reml=True, method=optimiser
+                )
+            mean, error = float(found.fe_params[0]) * scale, float(found.bse_fe[0]) * scale
+            group_sd = float(np.sqrt(max(float(np.asarray(found.cov_re)[0, 0]), 0.0))) * scale
+        except (np.linalg.LinAlgError, ValueError, ZeroDivisionError) as failure:
+            why = f"the model cannot be fitted ({type(failure).__name__})"
+            continue
+        if found.converged and np.isfinite(error) and error > 0.0:
+            break
+        why = "the model does not converge"
+    else:
+        return {"notes": why}
     freedom = n_groups - 1
     half = float(student.ppf(0.975, freedom)) * error
     t = mean / error

@@ -142,17 +142,18 @@ def split_gain(
             f"{target.shape[2]} muscles, found {fine.shape}"
         )
     labels = np.asarray(conditions)
-    rows = []
-    for muscle in range(target.shape[2]):
-        column = slice(muscle, muscle + 1)
-        keep = ~np.isnan(target[:, :, muscle]).any(axis=1)
-        parts = _parts(
-            target[keep][:, :, column],
-            fine[keep][:, :, column],
-            after[keep][:, :, column],
-            labels[keep],
-        )
-        rows.append({"n_cycles": int(keep.sum()), **parts})
+    known = ~np.isnan(target).any(axis=1)
+    usable = known.any(axis=0) & ~(np.isnan(after).any(axis=1) & known).any(axis=0)
+    lost = dict.fromkeys(("rmse_simulated", "gain", *ALONE, *PARTS), np.nan)
+    rows = [{"n_cycles": int(known[:, muscle].sum()), **lost} for muscle in range(known.shape[1])]
+    # Muscles whose EMG is known in the same cycles are split at once.
+    for keep in np.unique(known[:, usable], axis=1).T:
+        alike = np.flatnonzero(usable & (known == keep[:, None]).all(axis=0))
+        own = np.ix_(keep, np.ones(target.shape[1], bool), alike)
+        points = np.ix_(keep, np.ones(fine.shape[1], bool), alike)
+        parts = _parts(target[own], fine[points], after[own], labels[keep])
+        for place, muscle in enumerate(alike):
+            rows[muscle] |= {name: float(values[place]) for name, values in parts.items()}
     return rows
 
 
@@ -161,10 +162,8 @@ def _parts(
     simulated: NDArray[np.float64],
     refined: NDArray[np.float64],
     conditions: NDArray[Any],
-) -> dict[str, float]:
-    """The gain of one muscle and its parts; the last axis is one long."""
-    if not len(measured) or np.isnan(refined).any():
-        return dict.fromkeys(("rmse_simulated", "gain", *ALONE, *PARTS), np.nan)
+) -> dict[str, NDArray[np.float64]]:
+    """The gain of each muscle and its parts, arrays [muscle]."""
     before = _sampled(simulated, measured.shape[1])
     timed, _ = with_timing_of(simulated, refined)
     kinds = {
@@ -173,9 +172,9 @@ def _parts(
         "time_only": timed,
         "both": with_amplitude_of(timed, refined),
     }
-    error = float(group_error(rmse(measured, before), conditions)[0])
+    error = group_error(rmse(measured, before), conditions)
     found = {
-        name: error - float(group_error(rmse(measured, curves), conditions)[0])
+        name: error - group_error(rmse(measured, curves), conditions)
         for name, curves in kinds.items()
     }
     alone, late, both = (found[name] for name in ALONE)

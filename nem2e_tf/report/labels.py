@@ -25,6 +25,22 @@ def differing(rows: pd.DataFrame) -> list[str]:
     return names
 
 
+def settings_of(table: pd.DataFrame) -> list[str]:
+    """Settings in which entries differ, of a table with several rows an entry.
+
+    Rows without settings are no entries of a run but something to hold entries against.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"run": ["a"] * 2, "model": ["tcn"] * 2, "pattern": ["all-entire"] * 2})
+    >>> settings_of(rows)
+    []
+    """
+    names = [name for name in ("by", "model", *_SETTINGS) if name in table]
+    rows = table[names].drop_duplicates()
+    return differing(rows[rows["pattern"] != ""] if "pattern" in rows else rows)
+
+
 def shared(rows: pd.DataFrame) -> str:
     """Name the settings that all entries have in common.
 

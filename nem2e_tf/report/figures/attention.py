@@ -163,6 +163,9 @@ def _map(panel: Any, values: NDArray[np.float64], *, extent: tuple[float, ...]) 
 
 def _bar(figure: "Figure", image: Any, panel: Any) -> None:
     bar = figure.colorbar(image, ax=panel, shrink=0.8, aspect=25)
+    # Matplotlib makes pixels of a scale of many colours; the edges close the gaps between vectors.
+    if bar.solids is not None:
+        bar.solids.set(rasterized=False, edgecolor="face")
     bar.set_label("weight", fontsize=TEXT)
     bar.ax.tick_params(labelsize=TEXT, length=2)
     bar.outline.set_linewidth(0.4)

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.evaluation.statistics import OVERALL
-from nem2e_tf.report.labels import differing, entry_label
+from nem2e_tf.report.labels import entry_label, settings_of
 from nem2e_tf.report.page.html import Markup, element
+from nem2e_tf.report.page.reasons import notes_list, reasons
 from nem2e_tf.report.page.tables import UNKNOWN, Column, html_table, interval, number, p_value
 
 QUESTIONS = {
@@ -16,7 +17,8 @@ QUESTIONS = {
     "oracle": "How much of the improvement is merely scaling? Each entry's gain over OpenSim, "
     "split into what the right amplitude, the right timing and the rest (shape) are worth.",
     "shortcut": "Inputs changed in frequency and phase (the paper's control): a refiner that uses "
-    "its input gets worse; one that learned the mean pattern does not.",
+    "its input gets worse; one that learned the mean pattern does not. In the paper 32 such inputs "
+    "into the model of the walking soleus, one-entire, gave a mean rate of +0.48 (p = .001).",
     "wrong-subject": "Inputs of another subject: a refiner that uses what is particular to a "
     "person gets worse.",
     "shuffle": "EMG shuffled between cycles: nothing is left to learn, so skill must vanish. The "
@@ -52,7 +54,9 @@ _NUMBERS = {
     "n_masked": ("masked", 0),
 }
 _TESTS = {
+    "rate_changed_p": "p rate, changed",
     "rate_changed_p_holm": "p rate, changed (Holm)",
+    "difference_p": "p difference",
     "difference_p_holm": "p difference (Holm)",
     "inputs_p": "p over inputs",
 }
@@ -61,7 +65,7 @@ _TESTS = {
 def control_section(
     name: str, summary: pd.DataFrame, /, *, notes: Sequence[str] = (), about: str = ""
 ) -> Markup:
-    """Write one control: its question, its overall rows, and its notes.
+    """Write one control: its question, its overall rows, those by muscle folded, and its notes.
 
     Parameters
     ----------
@@ -74,15 +78,34 @@ def control_section(
     about : str
         Where it is from and with what settings.
     """
-    rows = summary
+    rows, muscles = summary, summary.head(0)
     if "muscle" in rows and (rows["muscle"] == OVERALL).any():
+        muscles = rows[rows["muscle"] != OVERALL]
         rows = rows[rows["muscle"] == OVERALL]
-    # A row without settings is no entry of a run but something to hold entries against.
-    entries = rows[rows["pattern"] != ""] if "pattern" in rows else rows
-    settings = differing(entries)
+    settings = settings_of(rows)
+    said = f"Control {name}{f': {about}' if about else ''}"
+    return element(
+        "section",
+        element("h3", f"Control: {name}"),
+        element("p", QUESTIONS.get(name, "")),
+        _table(rows, settings, caption=f"{said}."),
+        element(
+            "details",
+            element("summary", "Muscle by muscle"),
+            _table(muscles, settings, caption=f"{said}, by muscle."),
+        )
+        if len(muscles)
+        else None,
+        notes_list([*notes, *reasons(rows, settings)]),
+    )
+
+
+def _table(rows: pd.DataFrame, settings: list[str], *, caption: str) -> Markup:
     columns = [Column("entry", lambda row: entry_label(row, settings))]
     if "level" in rows:
         columns.append(Column("level", lambda row: str(row["level"])))
+    if "muscle" in rows and rows["muscle"].nunique() > 1:
+        columns.append(Column("muscle", lambda row: str(row["muscle"])))
     table = _known(rows)
     columns += [
         Column(head, _plain(key, places), _key(key))
@@ -98,23 +121,7 @@ def control_section(
         if key in table
     ]
     columns += [Column(head, _p(key), _key(key)) for key, head in _TESTS.items() if key in table]
-    told = [*notes, *_reasons(rows, settings)]
-    return element(
-        "section",
-        element("h3", f"Control: {name}"),
-        element("p", QUESTIONS.get(name, "")),
-        html_table(table, columns, caption=f"Control {name}{f': {about}' if about else ''}."),
-        element("ul", [element("li", note) for note in told], class_="soft") if told else None,
-    )
-
-
-def _reasons(rows: pd.DataFrame, settings: list[str]) -> list[str]:
-    """Why values are missing, each reason once with the entries that it is of."""
-    found: dict[str, list[str]] = {}
-    for _, row in rows.iterrows():
-        for reason in filter(None, str(row.get("notes") or "").split("; ")):
-            found.setdefault(reason, []).append(entry_label(row, settings))
-    return [f"{reason}: {'; '.join(names)}." for reason, names in found.items()]
+    return html_table(table, columns, caption=caption, sortable=True)
 
 
 def _known(rows: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +131,13 @@ def _known(rows: pd.DataFrame) -> pd.DataFrame:
     empty = [name for name in names if table[name].isna().all()]
     if "inputs" in names and not table["inputs"].any():
         empty.append("inputs")
+    # Adjusted where there is anything to adjust for.
+    empty += [n for n in ("rate_changed_p", "difference_p") if n in names and _any(table, n)]
     return table.drop(columns=empty)
+
+
+def _any(table: pd.DataFrame, name: str) -> bool:
+    return f"{name}_holm" in table and bool(table[f"{name}_holm"].notna().any())
 
 
 def _key(name: str) -> Any:

@@ -8,16 +8,19 @@ import pandas as pd
 
 from nem2e_tf.evaluation import blind
 from nem2e_tf.report.evidence import Evidence
+from nem2e_tf.report.further import Further
 from nem2e_tf.report.methods import methods
 from nem2e_tf.report.muscle_table import entries, muscles_csv, muscles_latex, printed
 from nem2e_tf.report.notes import notes
 from nem2e_tf.report.page.controls import about_control, control_section
+from nem2e_tf.report.page.curves import curve_section
+from nem2e_tf.report.page.further import further_section
 from nem2e_tf.report.page.html import Markup, element, join
 from nem2e_tf.report.page.leaderboard import leaderboard
 from nem2e_tf.report.page.script import JAVASCRIPT
 from nem2e_tf.report.page.sections import pattern_section, run_section
 from nem2e_tf.report.page.style import CSS
-from nem2e_tf.report.page.tables import Column, download, html_table
+from nem2e_tf.report.page.tables import Column, download, files_line, html_table
 from nem2e_tf.report.pictures import Picture
 
 
@@ -41,6 +44,8 @@ class Content:
         Rows of ``results.csv`` of all runs.
     headers : mapping of str to mapping
         ``run.json`` by the name of the run.
+    further : Further
+        Further statistics, and metrics of the curves.
     pictures : sequence of (Picture, str)
         Each with its ``<svg>``.
     controls : sequence of Control
@@ -51,6 +56,7 @@ class Content:
     evidence: Evidence
     results: pd.DataFrame
     headers: Mapping[str, Mapping[str, Any]]
+    further: Further
     pictures: Sequence[tuple[Picture, str]] = ()
     controls: Sequence[Control] = ()
     missing: Sequence[str] = field(default_factory=tuple)
@@ -93,6 +99,8 @@ def page(content: Content, /) -> str:
         ("figures", "Figures", _figures(content)),
         ("muscles", "Muscle by muscle", [_muscles(content, by) for by in kinds]),
         ("patterns", "Between input patterns", pattern_section(content.results)),
+        ("curves", "Size, shape and timing of the curves", curve_section(content.further)),
+        ("further", "Further statistics", further_section(content.further)),
         ("controls", "Controls", _controls(content)),
         ("methods", "Methods", _methods(content)),
         ("runs", "Runs", run_section(content.headers)),
@@ -200,21 +208,16 @@ def _muscles(content: Content, by: str) -> list[Markup]:
                 open=place == 0,
             )
         )
-    links = element(
-        "p",
-        "Files: ",
+    links = [
         download(f"muscles-{by}.csv", muscles_csv(summary), kind="text/csv", label="CSV"),
-        ", ",
         download(
             f"muscles-{by}.tex",
             muscles_latex(summary, cohort=content.cohort),
             kind="application/x-tex",
             label="LaTeX",
         ),
-        ".",
-        class_="files",
-    )
-    return [*tables, links]
+    ]
+    return [*tables, files_line(links)]
 
 
 _WORDS = ("muscle",)

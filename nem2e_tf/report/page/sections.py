@@ -8,7 +8,14 @@ import pandas as pd
 from nem2e_tf.evaluation.repeated import between_patterns
 from nem2e_tf.evaluation.results import SETTINGS
 from nem2e_tf.report.page.html import Markup, element
-from nem2e_tf.report.page.tables import Column, download, html_table, number, p_value
+from nem2e_tf.report.page.tables import (
+    Column,
+    download,
+    files_line,
+    html_table,
+    number,
+    p_value,
+)
 
 
 def pattern_table(results: pd.DataFrame, /) -> pd.DataFrame:
@@ -51,17 +58,15 @@ def pattern_section(results: pd.DataFrame, /) -> list[Markup]:
             caption="Mean rate under the first pattern minus that under the second.",
             sortable=True,
         ),
-        element(
-            "p",
-            "Files: ",
-            download(
-                "patterns.csv",
-                table.to_csv(index=False, lineterminator="\n"),
-                kind="text/csv",
-                label="CSV",
-            ),
-            ".",
-            class_="files",
+        files_line(
+            [
+                download(
+                    "patterns.csv",
+                    table.to_csv(index=False, lineterminator="\n"),
+                    kind="text/csv",
+                    label="CSV",
+                )
+            ]
         ),
     ]
 

@@ -66,6 +66,7 @@ footer { color: var(--soft); font-size: .85rem; padding-top: 2rem; padding-botto
 @media (max-width: 600px) {
   h1 { font-size: 1.35rem; }
   figure svg { max-width: none; }
+  tbody th { white-space: normal; min-width: 8rem; }
   dl { grid-template-columns: 1fr; }
   dd { margin-bottom: .4rem; }
 }

@@ -120,13 +120,13 @@ def p_value(value: Any, /) -> str:
     return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
-def interval(row: "pd.Series[Any]", name: str, places: int = 3) -> Any:
+def interval(row: "pd.Series[Any]", name: str, places: int = 3, *, sign: bool = True) -> Any:
     """Write a mean with its interval below it, where there is one."""
     low, high = row.get(f"{name}_low", np.nan), row.get(f"{name}_high", np.nan)
-    mean = number(row[name], places, sign=True)
+    mean = number(row[name], places, sign=sign)
     if not (np.isfinite(low) and np.isfinite(high)):
         return mean
-    ends = f"[{number(low, places, sign=True)}, {number(high, places, sign=True)}]"
+    ends = f"[{number(low, places, sign=sign)}, {number(high, places, sign=sign)}]"
     return [mean, element("small", ends)]
 
 
@@ -134,3 +134,11 @@ def download(name: str, text: str, /, *, kind: str, label: str) -> Markup:
     """Link to a file that the page carries in itself."""
     content = base64.b64encode(text.encode()).decode()
     return element("a", label, download=name, href=f"data:{kind};base64,{content}")
+
+
+def files_line(links: Sequence[Markup], /) -> Markup:
+    """Write a line of links to files; not printed on paper."""
+    parts: list[Any] = []
+    for link in links:
+        parts += [", " if parts else "Files: ", link]
+    return element("p", *parts, ".", class_="files")
