@@ -1,14 +1,12 @@
 """Computed muscle control: excitations that make a forward simulation follow a motion."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.simulate.actuators import reserve_actuators, root_actuators, write_actuators
 from nem2e_tf.simulate.dynamics import (
     ID_MOTION,
-    DynamicsSettings,
     Inputs,
     facts_job,
     force_gates,
@@ -31,7 +29,13 @@ from nem2e_tf.simulate.stage import (
     plain,
     verified,
 )
-from nem2e_tf.simulate.tracking import errors_of, tasks_of, tracking, write_tasks
+from nem2e_tf.simulate.tracking import (
+    TrackingSettings,
+    errors_of,
+    tasks_of,
+    tracking,
+    write_tasks,
+)
 
 TOOL = "CMCTool"
 _SETUP = "setup_cmc.xml"
@@ -44,27 +48,19 @@ SETTLING = 0.03
 
 
 @dataclass(frozen=True)
-class CmcSettings(DynamicsSettings):
-    """Settings of computed muscle control; see `DynamicsSettings` for the first ones.
+class CmcSettings(TrackingSettings):
+    """Settings of computed muscle control; see `TrackingSettings` for the first ones.
+
+    Actuators stand beside the muscles.
 
     Attributes
     ----------
-    tasks : Path or None
-        OpenSim's ``CMC_TaskSet``: what is tracked how closely. Else all free coordinates.
-    weights : mapping of str to float
-        Tracking weights of coordinates, where there is no file of tasks.
-    actuators, constraints : Path or None
-        OpenSim's ``ForceSet`` beside the muscles, and bounds of all controls.
     window : float
         Ahead of now by which forces are to be reached, s.
     fast : bool
         Accelerations are met exactly, or the tool gives up; else as well as may be, and slower.
     """
 
-    tasks: Path | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
-    actuators: Path | None = None
-    constraints: Path | None = None
     window: float = 0.01
     fast: bool = True
 

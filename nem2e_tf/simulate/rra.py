@@ -1,14 +1,12 @@
 """Residual reduction: joint angles and a trunk that agree better with the ground reaction."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.simulate.actuators import root_actuators, write_actuators
 from nem2e_tf.simulate.dynamics import (
-    DynamicsSettings,
     Inputs,
     facts_job,
     force_gates,
@@ -31,7 +29,14 @@ from nem2e_tf.simulate.stage import (
     plain,
     verified,
 )
-from nem2e_tf.simulate.tracking import errors_of, joint_actuators, tasks_of, tracking, write_tasks
+from nem2e_tf.simulate.tracking import (
+    TrackingSettings,
+    errors_of,
+    joint_actuators,
+    tasks_of,
+    tracking,
+    write_tasks,
+)
 
 TOOL = "RRATool"
 MODEL = "adjusted.osim"
@@ -44,25 +49,17 @@ JOINT_MOMENT = 300.0
 
 
 @dataclass(frozen=True)
-class RraSettings(DynamicsSettings):
-    """Settings of residual reduction; see `DynamicsSettings` for the first ones.
+class RraSettings(TrackingSettings):
+    """Settings of residual reduction; see `TrackingSettings` for the first ones.
+
+    Actuators take the place of the muscles.
 
     Attributes
     ----------
-    tasks : Path or None
-        OpenSim's ``CMC_TaskSet``: what is tracked how closely. Else all free coordinates.
-    weights : mapping of str to float
-        Tracking weights of coordinates, where there is no file of tasks.
-    actuators, constraints : Path or None
-        OpenSim's ``ForceSet`` in place of the muscles, and bounds of its controls.
     adjust_body : str
         Body whose centre of mass is moved to lower the residual moments; empty for none.
     """
 
-    tasks: Path | None = None
-    weights: Mapping[str, float] = field(default_factory=dict)
-    actuators: Path | None = None
-    constraints: Path | None = None
     adjust_body: str = "torso"
 
 

@@ -2,12 +2,13 @@
 
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.simulate.dynamics import Inputs, is_distance
+from nem2e_tf.simulate.dynamics import DynamicsSettings, Inputs, is_distance
 from nem2e_tf.simulate.gates import Gate, tracking_gates
 from nem2e_tf.simulate.model_file import ModelFile
 from nem2e_tf.simulate.setup_xml import element, elements, objects, write_document
@@ -17,6 +18,26 @@ from nem2e_tf.storage import Storage
 _KP, _KV = 100.0, 20.0
 # Root distances may drift to where the forces put them; the trunk's attitude hardly.
 _WEIGHT, _ROOT_DISTANCE, _ROOT_ANGLE = 20.0, 5.0, 500.0
+
+
+@dataclass(frozen=True)
+class TrackingSettings(DynamicsSettings):
+    """Settings of a stage that tracks a motion; see `DynamicsSettings` for the first ones.
+
+    Attributes
+    ----------
+    tasks : Path or None
+        OpenSim's ``CMC_TaskSet``: what is tracked how closely. Else all free coordinates.
+    weights : mapping of str to float
+        Tracking weights of coordinates, where there is no file of tasks.
+    actuators, constraints : Path or None
+        OpenSim's ``ForceSet`` and bounds of its controls.
+    """
+
+    tasks: Path | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    actuators: Path | None = None
+    constraints: Path | None = None
 
 
 def tasks_of(model: ModelFile, weights: Mapping[str, float]) -> list[ET.Element]:
