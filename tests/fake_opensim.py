@@ -87,4 +87,5 @@ def main():
     Path(sys.argv[4]).write_text(json.dumps(answer))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -257,12 +257,16 @@ def test_interrupted_twice_it_goes_on_and_gives_the_same_numbers(finished, folde
                 return process
         raise AssertionError("ended before it could be interrupted")
 
-    process = begun()
-    workers = descendants(process.pid)
+    for _ in range(3):
+        process = begun()
+        workers = descendants(process.pid)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.stderr.read()
+        if process.wait(timeout=30) or open_run(run).unfinished():
+            break
+        shutil.rmtree(run)  # on a busy machine it may be through before the signal gets there
     assert workers
-    os.killpg(process.pid, signal.SIGINT)
-    said = process.stderr.read()
-    assert process.wait(timeout=30) == 130
+    assert process.returncode == 130
     assert "Traceback" not in said
     assert said.count("interrupted; run the same command again") == 1
     left = open_run(run).unfinished()

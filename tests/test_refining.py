@@ -248,8 +248,8 @@ def test_command_does_the_same_from_refiner_and_export(place, tmp_path):
 @pytest.mark.parametrize(
     ("model", "more", "told"),
     [
-        ("absent", ["--events", "events.csv"], "or a .tflite, found no such file"),
-        (".", ["--events", "events.csv"], "or a .tflite, found another folder"),
+        ("absent", ["--events", "events.csv"], "or a .tflite or .onnx, found no such file"),
+        (".", ["--events", "events.csv"], "or a .tflite or .onnx, found another folder"),
         ("grf.mot", ["--events", "events.csv"], "expected a TFLite file, found something else"),
         ("export", ["--events", "absent.csv"], "expected an events file"),
         ("export", ["--ground-reaction", "absent.mot", "--plate", "1"], "no such file"),
