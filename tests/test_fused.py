@@ -50,7 +50,7 @@ def test_lstm_gradient_equals_the_plain_one(backwards):
 
 
 @pytest.mark.parametrize("attention", [False, True])
-@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("n_targets", [1, 3, 6])
 def test_decoder_gradient_equals_the_plain_one(attention, n_targets):
     keras.utils.set_random_seed(2)
     layer = LuongDecoder(5, n_targets=n_targets, n_samples=6, attention=attention)

@@ -203,7 +203,7 @@ def decode(
         # A column of ones goes round with the output: what the bias is multiplied with.
         out_kernel = tf.pad(head, ((0, 0), (0, 1)))
         out_bias = tf.concat([head_bias, tf.ones_like(head_bias[:1])], axis=0)
-        output = tf.zeros_like(hidden[:, : n_targets + 1]) + tf.one_hot(n_targets, n_targets + 1)
+        output = tf.zeros_like(hidden[:, :1]) + tf.one_hot(n_targets, n_targets + 1)
         keys = _transposed(scored) if attentive else None
         steps, hiddens, attentions, emitted, outputs = [], [], [], [], []
         for sample in range(n_samples):
