@@ -7,7 +7,7 @@ import numpy as np
 
 from nem2e_tf.export import lstm_operator
 
-# Far below a step of any cell state's integers.
+# Far below a step of any state's integers.
 SEEN = 1e-6
 
 Replace = Callable[..., Any]
@@ -32,7 +32,7 @@ def caller(model: Any, *, recurrence: str, integers: bool) -> Callable[[Any], An
     if recurrence == lstm_operator.FUSED:
         return lambda simulated: _through(model, simulated, _in_operator(integers=integers))
     if integers:
-        return lambda simulated: _through(model, simulated, _from_seen_cell)
+        return lambda simulated: _through(model, simulated, _from_seen_state)
     return lambda simulated: model(simulated, training=False)
 
 
@@ -62,19 +62,21 @@ def _in_operator(*, integers: bool) -> Replace:
     return call
 
 
-def _from_seen_cell(layer: Any, *inputs: Any, **options: Any) -> Any:
-    """Start an LSTM's cell a little off zero.
+def _from_seen_state(layer: Any, *inputs: Any, **options: Any) -> Any:
+    """Start an LSTM's cell, and a GRU's hidden state, a little off zero.
 
-    From zero, the first forget gate has no effect and is left out of the graph; the operator that
-    it comes from then has an output that calibration never sees, and stays in float.
+    From zero, the LSTM's first forget gate has no effect, nor has the first reset gate of a GRU
+    without a recurrent bias, and it is left out of the graph. The operator that it comes from then
+    has an output that calibration never sees; where its memory happens to hold nothing, the
+    converter leaves that operator in float.
     """
     import tensorflow as tf
 
-    from nem2e_tf.zoo.layers import LSTM
+    from nem2e_tf.zoo.layers import GRU, LSTM
 
-    if isinstance(layer, LSTM) and len(inputs) == 1:
-        rows = tf.shape(inputs[0])[0]
-        hidden = tf.zeros((rows, layer.units))
-        cell = tf.fill((rows, layer.units), np.float32(SEEN))
-        return layer(inputs[0], hidden, cell, **options)
+    if isinstance(layer, LSTM | GRU) and len(inputs) == 1:
+        shape = (tf.shape(inputs[0])[0], layer.units)
+        seen = tf.fill(shape, np.float32(SEEN))
+        states = (tf.zeros(shape), seen) if isinstance(layer, LSTM) else (seen,)
+        return layer(inputs[0], *states, **options)
     return layer(*inputs, **options)
