@@ -1,10 +1,11 @@
 """Time one epoch of training a fit: stock Keras, PyTorch and this project's engine, in one run.
 
-All three do the same work: the same architecture, 36 cycles of 20 samples, Adam, one thread. Stock
+All three do the same work: the same architecture, 36 cycles of 20 samples, Adam, one core. Stock
 Keras is ``Model.fit`` with ``keras.layers`` (the faster of its looped and its unrolled form),
 PyTorch is eager. The engine trains many fits together; its time is divided by their number. The
-machine's largest measured rate of float32 matrix products, in the same process, puts the times into
-proportion. Each contender runs in a process of its own, in turn; medians over rounds are given.
+machine's largest measured rate of float32 matrix products puts the times into proportion. Each
+contender runs in a process of its own, in turn, each on the same single core; medians over rounds
+are given.
 
 Run by ``tools/bench-training``, which makes the environment.
 """
@@ -103,6 +104,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.one:
         contender, name, batch = arguments.one
+        # a thread of the pipeline or of the runtime on another core would not count
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         print(json.dumps((CONTENDERS | MEASUREMENTS)[contender](name, int(batch))))
         return
     if arguments.paper_size:
@@ -136,7 +139,7 @@ def main() -> None:
             )
             print(pd.DataFrame(rows[-1:]).round(2).to_string(index=False), flush=True)
     table = pd.DataFrame(rows)
-    print("\nMilliseconds an epoch and fit, one thread\n", table.round(2).to_string(index=False))
+    print("\nMilliseconds an epoch and fit, one core\n", table.round(2).to_string(index=False))
     if arguments.table:
         table.to_csv(arguments.table, index=False, float_format="%.4g")
 

@@ -45,9 +45,9 @@ from nem2e_tf.cli.options import json_option, output_option
     type=click.Choice(["auto", "loop", "unrolled", "fused"]),
     default="auto",
     show_default=True,
-    help="Form of recurrences: loop is small and, with XNNPACK, faster; unrolled is faster without "
-    "XNNPACK; auto is loop, and unrolled for int8, which cannot have loops; fused is LiteRT's one "
-    "operator for LSTMs (entry lstm).",
+    help="Form of recurrences: loop is small, and fast with XNNPACK; unrolled is faster without "
+    "XNNPACK, and fastest of all where its weights are shared; auto is loop, and unrolled for "
+    "int8, which cannot have loops; fused is LiteRT's one operator for LSTMs (entry lstm).",
 )
 @click.option("--combine", is_flag=True, help="One TFLite file for all muscles (targets each).")
 @click.option("--attention", is_flag=True, help="TFLite files can also give attention weights.")

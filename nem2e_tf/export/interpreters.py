@@ -64,6 +64,7 @@ class LiteRT:
             ) from None
         self.held = 0
         self._source = source
+        self._content = content
         self._runners: dict[str, Any] = {}
         try:
             self._library = Library(model_content=content, num_threads=1)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ WARM_UP = 10
 TURNS = 10
 
 _TFLITE = b"TFL3"
+_SHARED = "--shared-weights"
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -53,7 +54,9 @@ def measure(content: bytes, *, runs: int = 200) -> Latency:
     return measure_together([content], runs=runs)[0]
 
 
-def measure_together(contents: Sequence[bytes], *, runs: int = 200) -> list[Latency]:
+def measure_together(
+    contents: Sequence[bytes], *, runs: int = 200, shared_weights: Collection[int] = ()
+) -> list[Latency]:
     """Measure files in turns, each in a child process of its own.
 
     Parameters
@@ -62,6 +65,9 @@ def measure_together(contents: Sequence[bytes], *, runs: int = 200) -> list[Late
         TFLite files, of which the signature ``refine`` is run, or ONNX files.
     runs : int
         How often each is run, after a warm-up of 10; at least 10.
+    shared_weights : collection of int
+        Places in `contents` of TFLite files that run with one copy of each weight; see
+        `nem2e_tf.export.shared_weights`.
 
     Returns
     -------
@@ -81,7 +87,8 @@ def measure_together(contents: Sequence[bytes], *, runs: int = 200) -> list[Late
             file = Path(scratch) / str(number)
             file.write_bytes(content)
             # one after the other: what a file takes to load must not disturb another's
-            children.append(stack.enter_context(_Child(file)))
+            options = (_SHARED,) if number in shared_weights else ()
+            children.append(stack.enter_context(_Child(file, *options)))
             children[-1].ask(WARM_UP)
         times: list[list[float]] = [[] for _ in contents]
         for _ in range(TURNS):
@@ -97,11 +104,11 @@ def measure_together(contents: Sequence[bytes], *, runs: int = 200) -> list[Late
 class _Child:
     """A process that holds one file and runs it as often as it is asked to."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *options: str) -> None:
         # the child must find the same package as we did, installed or not
         places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "nem2e_tf.export.latency", str(file)],
+            [sys.executable, "-m", "nem2e_tf.export.latency", str(file), *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -142,10 +149,12 @@ class _Child:
         return content
 
 
-def main(file: str) -> int:
+def main(file: str, *options: str) -> int:
     """Load a file, then run it as often as each line of standard input says."""
     with Path(file).open("rb") as stream:
         load = _load_tflite if stream.read(8)[4:] == _TFLITE else _load_onnx
+    if _SHARED in options:
+        load = _load_compiled
     # a library's own memory is not the file's
     importlib.import_module(_LIBRARY[load])
     before = _memory("VmRSS")
@@ -165,7 +174,18 @@ def main(file: str) -> int:
 def _load_tflite(content: bytes) -> Callable[[], Any]:
     from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(model_content=content, num_threads=1).get_signature_runner(SIGNATURE)
+    return _with_numbers(
+        Interpreter(model_content=content, num_threads=1).get_signature_runner(SIGNATURE)
+    )
+
+
+def _load_compiled(content: bytes) -> Callable[[], Any]:
+    from nem2e_tf.export.shared_weights import CompiledRunner
+
+    return _with_numbers(CompiledRunner(content))
+
+
+def _with_numbers(runner: Any) -> Callable[[], Any]:
     random = np.random.default_rng(0)
     given = {}
     for name, detail in runner.get_input_details().items():
@@ -191,7 +211,11 @@ def _load_onnx(content: bytes) -> Callable[[], Any]:
     return lambda: session.run(None, given)
 
 
-_LIBRARY = {_load_tflite: "ai_edge_litert.interpreter", _load_onnx: "onnxruntime"}
+_LIBRARY = {
+    _load_tflite: "ai_edge_litert.interpreter",
+    _load_compiled: "ai_edge_litert.compiled_model",
+    _load_onnx: "onnxruntime",
+}
 
 
 def _memory(kind: str) -> float | None:
@@ -210,4 +234,4 @@ def _memory(kind: str) -> float | None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

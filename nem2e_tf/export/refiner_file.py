@@ -126,16 +126,37 @@ class RefinerFile(Exported):
         The whole file. Where it does not begin as a TFLite file does, `source` decides.
     source : path-like
         What to call it in messages.
+    shared_weights : bool
+        Run a ``.tflite`` as `nem2e_tf.export.shared_weights.SharedWeights` does.
 
     Raises
     ------
     InputError
-        The file is damaged or is not one of ours.
+        The file is damaged, is not one of ours, or cannot share its weights.
     """
 
-    def __init__(self, content: bytes, *, source: "str | os.PathLike[str]") -> None:
+    def __init__(
+        self,
+        content: bytes,
+        *,
+        source: "str | os.PathLike[str]",
+        shared_weights: bool = False,
+    ) -> None:
         metadata = read_metadata(content, source=source)
-        library = ONNXRuntime if is_onnx(content, source) else LiteRT
+        library: type[LiteRT | ONNXRuntime] = LiteRT
+        if is_onnx(content, source):
+            library = ONNXRuntime
+            if shared_weights:
+                raise InputError(f"{source}: expected a .tflite to share weights in, found ONNX")
+        elif shared_weights:
+            from nem2e_tf.export.shared_weights import SHAREABLE, SharedWeights
+
+            library = SharedWeights
+            if metadata.get("precision") not in SHAREABLE:
+                raise InputError(
+                    f"{source}: expected precision {' or '.join(SHAREABLE)} to share weights, "
+                    f"found {metadata.get('precision')}"
+                )
         super().__init__(metadata, library(content, source=source), source=source)
 
 
