@@ -29,8 +29,10 @@ LINES = {
 """Losses in the history of a fit; the last is never used."""
 _COLUMNS = 4
 _PANEL = (1.75, 1.5)
-# Of a title, as wide as its panel.
-_LETTERS = 25
+_NARROWEST = 5.6
+_MARGIN = (0.6, 1.2)
+# Of a title, an inch of its panel.
+_LETTERS = 15
 
 
 def draw_losses(history: pd.DataFrame, /, *, title: str = "") -> "Figure":
@@ -60,7 +62,9 @@ def draw_losses(history: pd.DataFrame, /, *, title: str = "") -> "Figure":
         raise InputError("losses: expected fits with a history, found none")
     columns = min(_COLUMNS, len(entries))
     rows = -(-len(entries) // columns)
-    figure = new_figure(max(3.6, 0.6 + columns * _PANEL[0]), 0.8 + rows * _PANEL[1])
+    width = max(_NARROWEST, _MARGIN[0] + columns * _PANEL[0])
+    letters = int(_LETTERS * (width - _MARGIN[0]) / columns)
+    figure = new_figure(width, _MARGIN[1] + rows * _PANEL[1])
     panels = figure.subplots(rows, columns, squeeze=False, sharey=True)
     for place, panel in enumerate(panels.flat):
         if place >= len(entries):
@@ -69,7 +73,7 @@ def draw_losses(history: pd.DataFrame, /, *, title: str = "") -> "Figure":
         one = history[history["entry"] == entries[place]]
         _draw(panel, one)
         n_fits = one["fit"].nunique()
-        name = textwrap.fill(f"{entries[place]} ({n_fits} fits)", _LETTERS)
+        name = textwrap.fill(f"{entries[place]} ({n_fits} fits)", letters)
         panel.set_title(name, fontsize=TEXT, pad=3)
         if place % columns == 0:
             panel.set_ylabel("squared error", fontsize=TEXT)
