@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from simulating import call, opensim
 
+from nem2e_tf.errors import InputError
 from nem2e_tf.simulate.cmc import CmcSettings, computed_muscle_control
 from nem2e_tf.simulate.ik import IkSettings, inverse_kinematics
 from nem2e_tf.simulate.moco import MocoSettings, moco_inverse
@@ -223,6 +224,44 @@ def test_static_optimization_repeats_a_recording(shared_data, tmp_path):
     assert reserve.passed
 
 
+MOCO = """<?xml version="1.0" encoding="UTF-8" ?>
+<OpenSimDocument Version="40600">
+<MocoInverse name="own">
+  <initial_time>0.6</initial_time>
+  <final_time>0.65</final_time>
+  <mesh_interval>0.05</mesh_interval>
+  <ModelProcessor name="model">
+    <filepath>{folder}/subject_walk_scaled.osim</filepath>
+    <operators>
+      <ModOpAddExternalLoads><filepath>{folder}/grf_walk.xml</filepath></ModOpAddExternalLoads>
+      <ModOpIgnoreTendonCompliance />
+      <ModOpReplaceMusclesWithDeGrooteFregly2016 />
+      <ModOpIgnorePassiveFiberForcesDGF />
+      <ModOpScaleActiveFiberForceCurveWidthDGF>
+        <scale_factor>1.5</scale_factor>
+      </ModOpScaleActiveFiberForceCurveWidthDGF>
+      <ModOpAddReserves>
+        <optimal_force>50</optimal_force>
+        <bound>1000</bound>
+      </ModOpAddReserves>
+    </operators>
+  </ModelProcessor>
+  <TableProcessor name="kinematics">
+    <filepath>{motion}</filepath>
+    <operators>
+      <TabOpLowPassFilter><cutoff_frequency>6</cutoff_frequency></TabOpLowPassFilter>
+      <TabOpUseAbsoluteStateNames />
+    </operators>
+  </TableProcessor>
+  <kinematics_allow_extra_columns>true</kinematics_allow_extra_columns>
+  <convergence_tolerance>0.001</convergence_tolerance>
+  <constraint_tolerance>0.001</constraint_tolerance>
+  <max_iterations>{iterations}</max_iterations>
+</MocoInverse>
+</OpenSimDocument>
+"""
+
+
 @pytest.mark.slow
 def test_moco_inverse(shared_data, tmp_path):
     folder = shared_data / "opensim_walk3d"
@@ -240,6 +279,27 @@ def test_moco_inverse(shared_data, tmp_path):
     assert (found.time[0], found.time[-1]) == (0.6, pytest.approx(0.65))
     assert "/forceset/soleus_r/activation" in found.labels
     assert {gate.name for gate in result.gates} == {"residual force", "residual moment", "reserve"}
+    # the same problem by a user's own setup file
+    setup = tmp_path / "own.xml"
+    given = {"folder": folder, "motion": result.folder / "motion.sto"}
+    text = MOCO.format(**given, iterations=2000)
+    setup.write_text(text)
+    again = moco_inverse(setup, tmp_path / "own")
+    np.testing.assert_allclose(read_storage(again.outputs["states"]).data, found.data, atol=1e-6)
+    assert [gate.value for gate in again.gates] == pytest.approx(
+        [gate.value for gate in result.gates]
+    )
+    assert moco_inverse(setup, tmp_path / "own").reused
+    # one that is given up, and what it must name
+    setup.write_text(MOCO.format(**given, iterations=1))
+    with pytest.raises(InputError, match="MocoInverse found no solution: Maximum_Iterations"):
+        moco_inverse(setup, tmp_path / "own")
+    setup.write_text(text.replace("ModOpAddExternalLoads", "ModOpIgnoreTendonCompliance"))
+    with pytest.raises(InputError, match="expected <ModOpAddExternalLoads/filepath>, found none"):
+        moco_inverse(setup, tmp_path / "own")
+    setup.write_text(text.replace(str(given["motion"]), str(folder / "coordinates.sto")))
+    with pytest.raises(InputError, match=r"all free coordinates, found no .*takes for NaN"):
+        moco_inverse(setup, tmp_path / "own")
 
 
 def test_from_markers_to_activations_in_one_command(shared_data, tmp_path, capsys):

@@ -163,15 +163,21 @@ def cmc(setup: Path | None, *, output: Path, as_json: bool, **given: Any) -> Non
 
 
 @click.command()
+@setup_argument
 @_inputs
 @_reserve
 @click.option("--interval", default=0.02, show_default=True, help="Of the mesh, s.")
 @click.option("--iterations", default=2000, show_default=True, help="At most.")
-def moco(*, output: Path, as_json: bool, **given: Any) -> None:
-    """Find activations by MocoInverse."""
-    own_or_options(None, given, needed=_NEEDED)
+def moco(setup: Path | None, *, output: Path, as_json: bool, **given: Any) -> None:
+    """Find activations by MocoInverse.
+
+    SETUP, if given, is your own setup file of OpenSim's MocoInverse, with files for the model, its
+    kinematics and its external loads.
+    """
+    own = own_or_options(setup, given, needed=_NEEDED)
     from nem2e_tf.simulate.moco import MocoSettings, moco_inverse
 
     with StageProgress() as progress:
-        result = moco_inverse(MocoSettings(**_prepare(given)), output, watch=progress.watch())
+        settings = own or MocoSettings(**_prepare(given))
+        result = moco_inverse(settings, output, watch=progress.watch())
     echo_result(result, as_json=as_json)

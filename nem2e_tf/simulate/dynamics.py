@@ -106,7 +106,15 @@ def read_inputs(settings: DynamicsSettings) -> Inputs:
     return Inputs(model, motion, loads, span, settings.cutoff, tuple(files), (*notes, *loads.notes))
 
 
-def own_inputs(own: OwnSetup, *, motion: str, span: tuple[str, str], cutoff: str) -> Inputs:
+def own_inputs(
+    own: OwnSetup,
+    *,
+    motion: str,
+    span: tuple[str, str],
+    cutoff: str,
+    model: str = "model_file",
+    loads: str = "external_loads_file",
+) -> Inputs:
     """Read the model, motion and forces that a user's setup file names.
 
     Parameters
@@ -116,23 +124,22 @@ def own_inputs(own: OwnSetup, *, motion: str, span: tuple[str, str], cutoff: str
         Tags of the motion and of its filter.
     span : (str, str)
         Tags of start and end.
+    model, loads : str
+        Tags of the model and of the external loads.
     """
-    files = {tag: own.file(tag) for tag in ("model_file", motion, "external_loads_file")}
+    files = {tag: own.file(tag) for tag in (model, motion, loads)}
     missing = [tag for tag, file in files.items() if file is None]
     if missing:
         raise InputError(f"{own.path}: expected <{missing[0]}>, found none")
     model_file, motion_path, loads_file = (file for file in files.values() if file is not None)
-    model = read_model(model_file)
-    recorded, notes = read_motion(motion_path, model)
-    loads = read_loads(loads_file, model)
+    body = read_model(model_file)
+    recorded, notes = read_motion(motion_path, body)
+    forces = read_loads(loads_file, body)
     asked = own.span(*span) or (None, None)
     found = span_of(asked, recorded.time, where=motion_path)
-    require_cover(loads.forces.time, found, where=loads.forces.path, what="forces")
-    try:
-        filtered = float(own.text(cutoff) or -1)
-    except ValueError:
-        raise InputError(f"{own.path}: expected a number in <{cutoff}>") from None
-    return Inputs(model, recorded, loads, found, filtered, own.inputs, (*own.notes, *notes))
+    require_cover(forces.forces.time, found, where=forces.forces.path, what="forces")
+    filtered = own.number(cutoff, default=-1.0)
+    return Inputs(body, recorded, forces, found, filtered, own.inputs, (*own.notes, *notes))
 
 
 def write_loads(inputs: Inputs, folder: Path) -> str:

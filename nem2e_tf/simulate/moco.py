@@ -1,6 +1,7 @@
 """MocoInverse: activations by direct collocation, which knows the delay from excitation."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,19 +11,25 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.simulate.dynamics import (
     ID_MOTION,
     DynamicsSettings,
+    Inputs,
     facts_job,
     force_gates,
     is_distance,
+    own_inputs,
     read_inputs,
     write_id,
 )
+from nem2e_tf.simulate.gates import Gate
 from nem2e_tf.simulate.model_file import ModelFile
 from nem2e_tf.simulate.motion import coordinate_columns, motion_file
+from nem2e_tf.simulate.setup_xml import take_over
 from nem2e_tf.simulate.stage import Made, Plan, Result, Run, Watch, perform, plain, verified
 from nem2e_tf.storage import Storage
 
+TOOL = "MocoInverse"
 STATES = "moco_states.sto"
 CONTROLS = "moco_controls.sto"
+_SETUP = "setup_moco.xml"
 _RESERVE = "reserve_"
 
 
@@ -45,12 +52,16 @@ class MocoSettings(DynamicsSettings):
     iterations: int = 2000
 
 
-def moco_inverse(settings: MocoSettings, output: Path, *, watch: Watch | None = None) -> Result:
+def moco_inverse(
+    settings: MocoSettings | Path, output: Path, *, watch: Watch | None = None
+) -> Result:
     """Find activations by MocoInverse.
 
     Parameters
     ----------
-    settings : MocoSettings
+    settings : MocoSettings or Path
+        Settings, or the user's own setup file, as OpenSim prints a ``MocoInverse``: with files for
+        model, kinematics and, as ``ModOpAddExternalLoads``, external loads.
     output : Path
         Folder to write: activations (output ``states``), excitations and reserves (``controls``)
         and inverse dynamics (``moments``).
@@ -62,6 +73,11 @@ def moco_inverse(settings: MocoSettings, output: Path, *, watch: Watch | None = 
     InputError
         Inputs do not fit each other, or OpenSim found no solution.
     """
+    plan = _own(settings) if isinstance(settings, Path) else _generated(settings)
+    return perform(plan, output, watch=watch)
+
+
+def _generated(settings: MocoSettings) -> Plan:
     if settings.reserves:
         raise InputError("moco: expected one reserve for all coordinates, found single ones")
     inputs = read_inputs(settings)
@@ -70,7 +86,6 @@ def moco_inverse(settings: MocoSettings, output: Path, *, watch: Watch | None = 
         raise InputError(f"{inputs.model.path}: expected muscles, found none")
 
     def make(folder: Path, run: Run) -> Made:
-        tool = write_id(inputs, folder)
         problem = {
             "model": str(inputs.model.path.absolute()),
             "motion": str(motion_file(inputs.motion, folder)),
@@ -81,26 +96,63 @@ def moco_inverse(settings: MocoSettings, output: Path, *, watch: Watch | None = 
             "end": inputs.span[1],
             "interval": settings.interval,
             "iterations": settings.iterations,
-            "states": STATES,
-            "controls": CONTROLS,
         }
-        job = {"tools": [tool], "moco": problem, "facts": facts_job(inputs, folder)}
-        facts = run(job)["facts"]
-        tables = {
-            name: verified(folder, name, stage="moco", span=inputs.span, slack=0.01)
-            for name in (STATES, CONTROLS, ID_MOTION)
-        }
+        return _run(folder, run, inputs, problem, reserve=settings.reserve)
+
+    return Plan("moco", plain(settings), inputs.files, inputs.span, make, inputs.notes)
+
+
+def _own(path: Path) -> Plan:
+    own = take_over(path, tool=TOOL)
+    inputs = own_inputs(
+        own,
+        model="ModelProcessor/filepath",
+        motion="TableProcessor/filepath",
+        loads="ModOpAddExternalLoads/filepath",
+        span=("initial_time", "final_time"),
+        cutoff="TabOpLowPassFilter/cutoff_frequency",
+    )
+    columns = coordinate_columns(inputs.motion)
+    missing = [one.name for one in inputs.model.coordinates if one.free and one.name not in columns]
+    if missing:
+        raise InputError(
+            f"{path}: expected the kinematics to have all free coordinates, found no {missing[0]}, "
+            "which MocoInverse takes for NaN"
+        )
+    reserve = None
+    notes = inputs.notes
+    if own.document.find(".//ModOpAddReserves") is not None:
+        reserve = own.number("ModOpAddReserves/optimal_force", default=1.0)
+    else:
+        notes += (f"{path}: no <ModOpAddReserves>, so that no reserves are judged",)
+
+    def make(folder: Path, run: Run) -> Made:
+        own.write(folder / _SETUP, {})
+        return _run(folder, run, inputs, {"setup": _SETUP}, reserve=reserve)
+
+    return Plan("moco", {"own": path.name}, inputs.files, inputs.span, make, notes)
+
+
+def _run(
+    folder: Path, run: Run, inputs: Inputs, problem: Mapping[str, object], *, reserve: float | None
+) -> Made:
+    tools = [write_id(inputs, folder)]
+    moco = {**problem, "states": STATES, "controls": CONTROLS}
+    facts = run({"tools": tools, "moco": moco, "facts": facts_job(inputs, folder)})["facts"]
+    tables = {
+        name: verified(folder, name, stage="moco", span=inputs.span, slack=0.01)
+        for name in (STATES, CONTROLS, ID_MOTION)
+    }
+    gates: list[Gate] = []
+    if reserve is not None:
         gates = force_gates(
-            _forces(tables[CONTROLS], inputs.model, settings.reserve),
+            _forces(tables[CONTROLS], inputs.model, reserve),
             tables[ID_MOTION],
             inputs,
             facts,
             reserve_of=lambda label: label,
         )
-        return Made({"states": STATES, "controls": CONTROLS, "moments": ID_MOTION}, tuple(gates))
-
-    plan = Plan("moco", plain(settings), inputs.files, inputs.span, make, inputs.notes)
-    return perform(plan, output, watch=watch)
+    return Made({"states": STATES, "controls": CONTROLS, "moments": ID_MOTION}, tuple(gates))
 
 
 def _complete(motion: Storage, model: ModelFile) -> Storage:

@@ -20,7 +20,7 @@ _INPUTS = (
     *("model_file", "marker_file", "marker_set_file", "coordinate_file", "external_loads_file"),
     *("force_set_files", "desired_kinematics_file", "desired_points_file", "task_set_file"),
     *("constraints_file", "rra_controls_file", "coordinates_file", "states_file", "speeds_file"),
-    *("datafile", "data_source_name"),
+    *("datafile", "data_source_name", "filepath"),
 )
 _NOTHING = ("", "unassigned", "unspecified")
 
@@ -84,14 +84,22 @@ class OwnSetup:
     notes: tuple[str, ...]
 
     def text(self, tag: str) -> str:
-        """Text of the first element with a tag; empty where there is none."""
-        found = next(self.document.iter(tag), None)
+        """Text of the first element with a tag, or a path of tags; empty where there is none."""
+        found = self.document.find(f".//{tag}")
         return (found.text or "").strip() if found is not None else ""
 
     def file(self, tag: str) -> Path | None:
         """File that an element names."""
         text = self.text(tag)
         return None if text.lower() in _NOTHING else Path(text)
+
+    def number(self, tag: str, *, default: float) -> float:
+        """Return the number of an element; `default` where there is none."""
+        text = self.text(tag)
+        try:
+            return float(text) if text else default
+        except ValueError:
+            raise InputError(f"{self.path}: expected a number in <{tag}>, found {text!r}") from None
 
     def span(self, first: str, last: str) -> tuple[float, float] | None:
         """Start and end, of two elements or of one with two numbers; None where not given."""

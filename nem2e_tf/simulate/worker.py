@@ -26,7 +26,25 @@ def run_tool(opensim: Any, job: dict[str, Any]) -> None:
 
 
 def run_moco(opensim: Any, job: dict[str, Any]) -> None:
-    """Solve a MocoInverse."""
+    """Solve a MocoInverse: of a setup file, or of what the job says."""
+    if job.get("setup"):
+        inverse = opensim.MocoInverse()
+        inverse.assign(opensim.OpenSimObject.makeObjectFromFile(job["setup"]))
+    else:
+        inverse = moco_problem(opensim, job)
+    # The solution is part of what is solved, which has to live as long.
+    solved = inverse.solve()
+    solution = solved.getMocoSolution()
+    if solution.isSealed():
+        solution.unseal()
+        status = str(solution.getStatus())
+        raise RuntimeError(f"MocoInverse found no solution: {status}")
+    opensim.STOFileAdapter.write(solution.exportToStatesTable(), job["states"])
+    opensim.STOFileAdapter.write(solution.exportToControlsTable(), job["controls"])
+
+
+def moco_problem(opensim: Any, job: dict[str, Any]) -> Any:
+    """Make a MocoInverse of what the job says."""
     model = opensim.ModelProcessor(job["model"])
     model.append(opensim.ModOpAddExternalLoads(job["loads"]))
     model.append(opensim.ModOpIgnoreTendonCompliance())
@@ -49,15 +67,7 @@ def run_moco(opensim: Any, job: dict[str, Any]) -> None:
     inverse.set_convergence_tolerance(1e-3)
     inverse.set_constraint_tolerance(1e-3)
     inverse.set_max_iterations(job["iterations"])
-    # The solution is part of what is solved, which has to live as long.
-    solved = inverse.solve()
-    solution = solved.getMocoSolution()
-    if solution.isSealed():
-        solution.unseal()
-        status = str(solution.getStatus())
-        raise RuntimeError(f"MocoInverse found no solution: {status}")
-    opensim.STOFileAdapter.write(solution.exportToStatesTable(), job["states"])
-    opensim.STOFileAdapter.write(solution.exportToControlsTable(), job["controls"])
+    return inverse
 
 
 def facts(opensim: Any, job: dict[str, Any]) -> dict[str, Any]:
