@@ -28,7 +28,7 @@ def test_gait2392_in_model_order():
 
 @pytest.mark.shared_data
 def test_rajagopal_is_the_model_in_the_shared_recording(shared_data):
-    from nem2e_tf.storage import read_storage
+    from nem2e_tf.io.storage import read_storage
 
     labels = read_storage(shared_data / "treadmill_walk" / "so_activation.sto").labels
     right = [label for label in map(try_parse_label, labels) if label and label.side == "r"]

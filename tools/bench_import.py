@@ -22,7 +22,7 @@ LARGEST_MB = 1000.0
 def make_tree(folder: Path) -> None:
     """Write the tree, unless it is there."""
     sys.path.insert(0, str(ROOT / "tests"))
-    from hamner_tree import write_tree
+    from support.hamner_tree import write_tree
 
     done = folder / "whole"
     if not done.exists():

@@ -20,8 +20,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from nem2e_tf.io.storage import read_storage
 from nem2e_tf.muscles import RAJAGOPAL
-from nem2e_tf.storage import read_storage
 
 DIGITS = {"8 decimals": "{:.8f}".format, "all digits": repr}
 OPENSIM = """
@@ -35,7 +35,7 @@ for line in sys.stdin:
     spent = time.perf_counter() - start
     print("spent", spent, repr(float(data.sum())), *data.shape, flush=True)
 """
-OURS = "from nem2e_tf.storage import read_storage; data = read_storage(path).data"
+OURS = "from nem2e_tf.io.storage import read_storage; data = read_storage(path).data"
 BARE = """
 import pandas
 data = pandas.read_csv(path, sep="\\t", skiprows=6).to_numpy()[:, 1:]
@@ -122,10 +122,10 @@ def with_numpy(path: Path) -> np.ndarray:
 def main(opensim_python: str | None, *, megabytes: tuple[float, ...], rounds: int) -> None:
     """Print how long each reader takes, and how many times as long as this project's."""
     readers: dict[str, Callable[[Path], tuple[float, float]]] = {
-        "nem2e_tf.storage": lambda path: timed(lambda p: read_storage(p).data, path),
+        "nem2e_tf.io.storage": lambda path: timed(lambda p: read_storage(p).data, path),
         "pandas, bare": lambda path: timed(with_pandas, path),
         "numpy.loadtxt": lambda path: timed(with_numpy, path),
-        "nem2e_tf.storage, fresh": in_fresh_process(OURS),
+        "nem2e_tf.io.storage, fresh": in_fresh_process(OURS),
         "pandas, bare, fresh": in_fresh_process(BARE),
     }
     if opensim_python:
@@ -145,7 +145,7 @@ def main(opensim_python: str | None, *, megabytes: tuple[float, ...], rounds: in
                     wrong = [n for n, s in sums.items() if not np.isclose(s, sums["pandas, bare"])]
                     if wrong:
                         raise SystemExit(f"{wrong[0]} returned other numbers")
-                ours = best["nem2e_tf.storage"]
+                ours = best["nem2e_tf.io.storage"]
                 for name, seconds in best.items():
                     table.add_row(
                         f"{size:g} MB", digits, name, f"{seconds:.4f}", f"{seconds / ours:.2f}"

@@ -37,8 +37,8 @@ def seconds_of(
     first, again : float
         Seconds of a core with and without making and tracing models.
     """
-    from nem2e_tf.cohort import load_cohort
-    from nem2e_tf.importers.large import write_synthetic
+    from nem2e_tf.cohorts.cohort import load_cohort
+    from nem2e_tf.cohorts.synthetic.cohorts import write_synthetic
     from nem2e_tf.training.chunk import Workshop
     from nem2e_tf.training.plan import Settings, make_plan
     from nem2e_tf.training.recipe import recipe

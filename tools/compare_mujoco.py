@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.muscles import try_parse_label
-from nem2e_tf.myolegs.route import simulate
-from nem2e_tf.simulate.so import SoSettings, static_optimization
-from nem2e_tf.storage import Storage, read_storage, write_storage
+from nem2e_tf.simulate.mujoco.route import simulate
+from nem2e_tf.simulate.opensim.so import SoSettings, static_optimization
 
 START, END, RATE = 0.5, 1.75, 50.0
 PLATES = {"r": "ground_force_r", "l": "ground_force_l"}

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from nem2e_tf.cohort import Cohort, load_cohort
+from nem2e_tf.cohorts.cohort import Cohort, load_cohort
+from nem2e_tf.cohorts.synthetic.cohorts import DIGESTS, make
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.importers.synthetic import DIGESTS, make
 from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe

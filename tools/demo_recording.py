@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.cohort import Cohort
-from nem2e_tf.files import write_text
-from nem2e_tf.importers.synthetic import make
-from nem2e_tf.storage import Storage, write_storage
+from nem2e_tf.cohorts.cohort import Cohort
+from nem2e_tf.cohorts.synthetic.cohorts import make
+from nem2e_tf.io.files import write_text
+from nem2e_tf.io.storage import Storage, write_storage
 
 COHORT_SUBJECTS = 8
 CYCLES = 6

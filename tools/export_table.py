@@ -86,9 +86,9 @@ def main() -> int:
 
 def trained(name: str, place: Path, given: argparse.Namespace) -> Any:
     """Train an entry, or load what was trained."""
-    from nem2e_tf.cohort import load_cohort
-    from nem2e_tf.importers.synthetic import make
-    from nem2e_tf.refiner import load_refiner
+    from nem2e_tf.cohorts.cohort import load_cohort
+    from nem2e_tf.cohorts.synthetic.cohorts import make
+    from nem2e_tf.refiners.refiner import load_refiner
     from nem2e_tf.training.plan import Settings
     from nem2e_tf.training.recipe import recipe
     from nem2e_tf.training.train import default_grouping, train
@@ -135,9 +135,10 @@ def _rows(refiner: Any) -> Iterator[Row]:
 def tflite_rows(refiner: Any, refined: Any, scratch: Path) -> Iterator[Row]:
     """Convert all TFLite formats in one child process; a row each, in the order of `TFLITE`."""
     from nem2e_tf.errors import InputError
-    from nem2e_tf.export import parity, tflite
-    from nem2e_tf.export.pieces import pieces_of
-    from nem2e_tf.export.tflite_files import Choices, jobs_of
+    from nem2e_tf.export import parity
+    from nem2e_tf.export.formats import tflite
+    from nem2e_tf.export.formats.tflite_files import Choices, jobs_of
+    from nem2e_tf.export.graph.pieces import pieces_of
 
     (piece,) = pieces_of(refiner)
     jobs = {}
@@ -160,7 +161,8 @@ def tflite_rows(refiner: Any, refined: Any, scratch: Path) -> Iterator[Row]:
 
 def checked_row(refiner: Any, piece: Any, refined: Any, job: Any, form: str) -> Row:
     """Check one converted file, time it, and run it as a microcontroller would."""
-    from nem2e_tf.export import parity, tflite
+    from nem2e_tf.export import parity
+    from nem2e_tf.export.formats import tflite
     from nem2e_tf.export.latency import measure
 
     # once more for those that failed, alone: says why
@@ -188,7 +190,7 @@ def checked_row(refiner: Any, piece: Any, refined: Any, job: Any, form: str) -> 
 def arena(content: bytes) -> "float | str":
     """Arena that TensorFlow Lite for Microcontrollers needs, KB, or why it does not run there."""
     from nem2e_tf.errors import InputError
-    from nem2e_tf.export import micro
+    from nem2e_tf.export.formats import micro
 
     try:
         found = micro.measure(content)

@@ -19,9 +19,10 @@ import click
 import numpy as np
 from pandas.io.parsers import readers
 
-from nem2e_tf import storage, storage_numbers
 from nem2e_tf.errors import InputError
-from nem2e_tf.storage import Storage
+from nem2e_tf.io import storage
+from nem2e_tf.io import text as storage_numbers
+from nem2e_tf.io.storage import Storage
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "storage_corpus"
 SEPARATORS = b'\t\n\r ,;"=.-+eE0123456789\0\xff'

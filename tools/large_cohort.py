@@ -26,8 +26,8 @@ SETTINGS = ("--model", "lstm", "--targets", "joint", "--by", "condition", "--uni
 
 def make(folder: str, gigabytes: float) -> None:
     """Write a cohort of about so many GB (10^9 bytes)."""
-    from nem2e_tf.cohort import load_cohort
-    from nem2e_tf.importers.large import write_repeated, write_synthetic
+    from nem2e_tf.cohorts.cohort import load_cohort
+    from nem2e_tf.cohorts.synthetic.cohorts import write_repeated, write_synthetic
 
     place = Path(folder)
     small = load_cohort(write_synthetic(place / "small", "walk", n_cycles=CYCLES))

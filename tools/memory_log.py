@@ -4,7 +4,7 @@ import numpy as np
 
 
 def memory(log: str) -> tuple[float, float]:
-    """Read a memory log (see `nem2e_tf.training.executors`).
+    """Read a memory log (see `nem2e_tf.training.backends.processes`).
 
     Returns
     -------

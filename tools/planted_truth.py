@@ -16,16 +16,16 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf import zoo
-from nem2e_tf.cohort import Cohort, load_cohort
-from nem2e_tf.evaluation.attention import lag_removed, mean_offset
-from nem2e_tf.evaluation.estimate import holm
+from nem2e_tf.cohorts.cohort import Cohort, load_cohort
+from nem2e_tf.cohorts.synthetic.cohorts import make
+from nem2e_tf.cohorts.synthetic.distortion import Distortion
+from nem2e_tf.controls.attention_weights import lag_removed, mean_offset
 from nem2e_tf.evaluation.metrics import lag_percent
-from nem2e_tf.importers.distortion import Distortion
-from nem2e_tf.importers.synthetic import make
-from nem2e_tf.thinning import thin
+from nem2e_tf.evaluation.statistics import holm
 from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Settings, folds_of
 from nem2e_tf.training.recipe import recipe
+from nem2e_tf.training.rows import thin
 from nem2e_tf.training.run_folder import open_run
 from nem2e_tf.training.train import train
 

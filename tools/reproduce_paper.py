@@ -18,12 +18,11 @@ from pathlib import Path
 import pandas as pd
 from memory_log import memory
 
-from nem2e_tf.cohort import load_cohort
-from nem2e_tf.evaluation.paper import by_electrode, counts, improvement
-from nem2e_tf.evaluation.repeated import between_patterns
-from nem2e_tf.importers.synthetic import DIGESTS, make
+from nem2e_tf.cohorts.cohort import load_cohort
+from nem2e_tf.cohorts.synthetic.cohorts import DIGESTS, make
+from nem2e_tf.evaluation.paper import between_patterns, by_electrode, counts, improvement
+from nem2e_tf.training.backends.processes import MEMORY_LOG
 from nem2e_tf.training.cross_validation import cross_validate
-from nem2e_tf.training.executors import MEMORY_LOG
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import Recipe, recipe
 

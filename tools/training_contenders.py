@@ -46,7 +46,7 @@ def time_engine(name: str, batch: int, *, units: int = UNITS) -> float:
     from nem2e_tf import zoo
     from nem2e_tf.training.engine import Trainer
     from nem2e_tf.training.recipe import recipe
-    from nem2e_tf.training.tasks import Data, Rows, Sizes, Task
+    from nem2e_tf.training.rows import Data, Rows, Sizes, Task
 
     fits = FITS_OF_SPATIAL if name == "stdr-net-spatial" else FITS[batch]
     x, y = problem(name, fits)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nem2e_tf import zoo as entries
-from nem2e_tf.evaluation.blind import input_blind
+from nem2e_tf.controls.blind import input_blind
 from nem2e_tf.evaluation.results import BLOCK, read_results
 from nem2e_tf.evaluation.statistics import OVERALL
 from nem2e_tf.zoo.registry import Entry

@@ -7,7 +7,7 @@ import pandas as pd
 
 from nem2e_tf import zoo
 from nem2e_tf.report.figures.attention import draw_spatial_attention, draw_temporal_attention
-from nem2e_tf.report.figures.saving import write_figure
+from nem2e_tf.report.figures.style import write_figure
 
 COHORT = "walk"
 DOTS_AN_INCH = 100
@@ -32,9 +32,9 @@ def draw(model: str, cohort: Path, cache: Path, pictures: Path) -> None:
     pictures : Path
         Where the picture goes; made if it does not exist.
     """
-    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.cohorts.cohort import load_cohort
     from nem2e_tf.controls.attention import control_attention_of_refiner
-    from nem2e_tf.refiner import load_refiner
+    from nem2e_tf.refiners.refiner import load_refiner
     from nem2e_tf.training.plan import Settings
     from nem2e_tf.training.train import train
 

@@ -55,11 +55,11 @@ def recordings() -> Path:
 def make_cohort(name: str, folder: Path) -> None:
     """Make a cohort in the cache."""
     if name != "treadmill":
-        from nem2e_tf.importers.synthetic import make
+        from nem2e_tf.cohorts.synthetic.cohorts import make
 
         make(name).cohort.save(folder / "cohort")
         return
-    from nem2e_tf.importers.manifest import build
+    from nem2e_tf.cohorts.manifest.build import build
 
     source = recordings()
     files = ",".join(str(source / name) for name in ("so_activation.sto", "emg.sto", "grf.mot"))
@@ -138,13 +138,13 @@ def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
     """Export an entry, untrained, and give its number of weights and the bytes of its files."""
     import numpy as np
 
-    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.cohorts.cohort import load_cohort
     from nem2e_tf.export.writing import export_refiner
-    from nem2e_tf.refiner import save_refiner
-    from nem2e_tf.refiner_info import Reference
-    from nem2e_tf.thinning import thin
+    from nem2e_tf.refiners.info import Reference
+    from nem2e_tf.refiners.refiner import save_refiner
     from nem2e_tf.training.chunk import Workshop
     from nem2e_tf.training.plan import make_plan
+    from nem2e_tf.training.rows import thin
     from nem2e_tf.training.train import describe
 
     folder = exported(task, cache).parent

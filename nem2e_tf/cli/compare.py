@@ -12,6 +12,7 @@ from nem2e_tf.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+
 FORMAT = 1
 WIDTH = 100
 
@@ -28,9 +29,9 @@ def command(first: Path, second: Path, *, muscles: bool, as_json: bool) -> None:
     first: below 0 the second run is better), paired by the subjects left out, with 95 % interval
     and Holm-adjusted p. Settings that differ are listed.
     """
-    from nem2e_tf.cli.report import read_runs
-    from nem2e_tf.files import read_json
+    from nem2e_tf.io.files import read_json
     from nem2e_tf.report.comparing import compare, differing_settings
+    from nem2e_tf.report.runs import read_runs
 
     results, _ = read_runs((first, second))
     runs = [rows.drop(columns="run") for _, rows in results.groupby("run", sort=False)]
@@ -44,7 +45,7 @@ def command(first: Path, second: Path, *, muscles: bool, as_json: bool) -> None:
             f"{f' ({notes[0]})' if notes else ''}"
         )
     if as_json:
-        from nem2e_tf.report.table import records
+        from nem2e_tf.report.tables import records
 
         value = {
             "format": FORMAT,
@@ -73,7 +74,7 @@ def _print(
 
     from nem2e_tf.evaluation.results import BLOCK
     from nem2e_tf.evaluation.statistics import OVERALL
-    from nem2e_tf.report.table import comparison_table
+    from nem2e_tf.report.tables import comparison_table
 
     console = Console(highlight=False)
     if not console.is_terminal:

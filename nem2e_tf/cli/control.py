@@ -2,15 +2,15 @@
 
 import click
 
-from nem2e_tf.cli.lazy import LazyGroup
+from nem2e_tf.cli.main import LazyGroup
 
 COMMANDS = {
-    "blind": ("control_plain", "blind", "Hold entries against the mean EMG pattern."),
-    "oracle": ("control_plain", "oracle", "Split gains into amplitude, timing and shape."),
-    "shortcut": ("control_input", "shortcut", "Change frequency and phase of the input."),
-    "wrong-subject": ("control_input", "wrong_subject", "Give another subject's input."),
-    "shuffle": ("control_shuffle", "shuffle", "Shuffle the EMG: skill must vanish."),
-    "attention": ("control_attention", "attention", "Look at attention, and mask what it is on."),
+    "blind": ("controls", "blind", "Hold entries against the mean EMG pattern."),
+    "oracle": ("controls", "oracle", "Split gains into amplitude, timing and shape."),
+    "shortcut": ("controls", "shortcut", "Change frequency and phase of the input."),
+    "wrong-subject": ("controls", "wrong_subject", "Give another subject's input."),
+    "shuffle": ("controls", "shuffle", "Shuffle the EMG: skill must vanish."),
+    "attention": ("controls", "attention", "Look at attention, and mask what it is on."),
 }
 
 

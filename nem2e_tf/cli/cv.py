@@ -6,13 +6,7 @@ from typing import Any
 
 import click
 
-from nem2e_tf.cli.options import (
-    PATH,
-    fitting_options,
-    json_option,
-    output_option,
-    settings_from,
-)
+from nem2e_tf.cli.options import PATH, fitting_options, json_option, output_option, settings_from
 
 
 @click.command(name="cv")
@@ -59,7 +53,7 @@ def command(
     Results go to a run folder. A run that was interrupted goes on where it was when the same
     command is given again.
     """
-    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.cohorts.cohort import load_cohort
     from nem2e_tf.errors import InputError
 
     if jobs is not None and jobs < 1:
@@ -81,13 +75,14 @@ def command(
             progress=progress.update,
             on_plan=progress.plan,
         )
-    from nem2e_tf.cli.report import print_report, read_runs
+    from nem2e_tf.cli.report import print_report
+    from nem2e_tf.report.runs import read_runs
 
     results, references = read_runs((run,))
     if as_json:
         import json
 
-        from nem2e_tf.report.table import to_json
+        from nem2e_tf.report.tables import to_json
 
         click.echo(json.dumps(to_json(results, references), indent=1, allow_nan=False))
     else:

@@ -2,19 +2,19 @@
 
 import click
 
-from nem2e_tf.cli.lazy import LazyGroup
+from nem2e_tf.cli.main import LazyGroup
 
 COMMANDS = {
-    "synth": ("data_synth", "synth", "Make an embedded, synthetic cohort."),
-    "build": ("data_build", "build", "Build a cohort from a manifest of recordings."),
-    "import": ("data_import", "import_release", "Build a cohort from a public data set."),
+    "synth": ("cohorts", "synth", "Make an embedded, synthetic cohort."),
+    "build": ("cohorts", "build", "Build a cohort from a manifest of recordings."),
+    "import": ("cohorts", "import_release", "Build a cohort from a public data set."),
     "check": ("data_check", "check", "Say what is in recordings or a cohort, and what is odd."),
     "markers": (
-        "data_markers",
+        "cohorts",
         "markers",
         "Make a marker file for OpenSim from another system's motion.",
     ),
-    "plot": ("data_plot", "plot", "Plot simulated and measured curves of a cohort."),
+    "plot": ("cohorts", "plot", "Plot simulated and measured curves of a cohort."),
 }
 
 

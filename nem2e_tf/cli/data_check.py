@@ -1,19 +1,115 @@
-"""``nem2e-tf data check``: what is in recordings or a cohort, and what is wrong with it."""
+"""``nem2e-tf data check``: what is in recordings or a cohort, and what is wrong with it.
+
+What ``nem2e-tf data check`` prints: tables for people, or plain values for programs.
+"""
 
 import json
+import math
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from nem2e_tf.cli.check_text import as_plain, print_checked
 from nem2e_tf.cli.options import json_option
 from nem2e_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from nem2e_tf.checks import Checked
+    from rich.table import Table
+
+    from nem2e_tf.cohorts.checks import Alignment, Checked
+
+
+_WIDTH = 100
+
+
+def as_plain(checked: "Checked") -> dict[str, Any]:
+    """Return what was found as plain values for JSON; what is not known is None."""
+    return {
+        **checked.contents,
+        "findings": [{"of": where, **asdict(finding)} for where, finding in checked.findings],
+        "alignment": [{"of": where, **_plain(a)} for where, a in checked.alignments],
+        "wrong": checked.wrong,
+    }
+
+
+def _plain(alignment: "Alignment") -> dict[str, Any]:
+    a = alignment
+    return {
+        "mean_r": _known(a.mean_r),
+        "mean_best_r": _known(a.mean_best_r),
+        "mean_lag_ms": _known(1000 * a.mean_lag),
+        "mean_other_leg_r": _known(a.mean_other_r),
+        "muscles": [
+            {
+                "muscle": name,
+                "r": _known(a.r[i]),
+                "best_r": _known(a.best_r[i]),
+                "lag_ms": _known(1000 * a.lag[i]),
+                "other_leg_r": _known(a.other_r[i]),
+            }
+            for i, name in enumerate(a.muscles)
+        ],
+    }
+
+
+def _known(value: Any) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def print_checked(checked: "Checked") -> None:
+    """Print contents and alignments to stdout."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=max(_WIDTH, console.width))
+    for key, value in checked.contents.items():
+        if key != "notes" and not isinstance(value, list):
+            console.print(f"{key.replace('_', ' ')}: {_text(value)}", markup=False)
+    for key, value in checked.contents.items():
+        if key != "notes" and isinstance(value, list):
+            title = key.replace("_", " ")
+            console.print(f"\n{title}:{'' if value else ' none'}", markup=False)
+            if value:
+                console.print(_table([*value[0]], [[*map(_text, row.values())] for row in value]))
+    for where, a in checked.alignments:
+        title = f"\nsimulation against EMG{f', {where}' if where else ''}:"
+        console.print(title, markup=False)
+        rows = [
+            [name, *_cells(a.r[i], a.best_r[i], a.lag[i], a.other_r[i])]
+            for i, name in enumerate(a.muscles)
+        ]
+        mean = _cells(a.mean_r, a.mean_best_r, a.mean_lag, a.mean_other_r)
+        heads = ["muscle", "r", "best r", "simulation late, ms", "r, other leg"]
+        console.print(_table(heads, [*rows, ["all together", *mean]]))
+
+
+def _cells(r: float, best: float, lag: float, other: float) -> list[str]:
+    own, at_best, contra = ("-" if math.isnan(v) else f"{v:+.2f}" for v in (r, best, other))
+    return [own, at_best, "-" if math.isnan(lag) else f"{1000 * lag:+.0f}", contra]
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for head in heads:
+        table.add_column(head.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    return table
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "not stated"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
 
 _TABLES = (".csv", ".tsv", ".txt")
 _OF_MANIFESTS = {"subject", "simulated", "emg"}
@@ -60,7 +156,7 @@ def check(
     if kind == "cohort":
         checked = _check_folder(path)
     elif kind == "manifest":
-        from nem2e_tf.importers.checking import check_manifest
+        from nem2e_tf.cohorts.manifest.checking import check_manifest
 
         checked = check_manifest(path, map_path=map_path)
     else:
@@ -92,9 +188,9 @@ def _is_manifest(path: Path) -> bool:
 
 
 def _check_recording(path: Path, emg: Path | None, side: str) -> "Checked":
-    from nem2e_tf.checks import Checked, align_storages, check_storage, is_emg
-    from nem2e_tf.checks.contents import describe_storage
-    from nem2e_tf.importers.signals import read_signals
+    from nem2e_tf.cohorts.checks import Checked, align_storages, check_storage, is_emg
+    from nem2e_tf.cohorts.checks.recordings import describe_storage
+    from nem2e_tf.io.time_series import read_signals
 
     storage = read_signals(path)
     checked = Checked(describe_storage(storage))
@@ -109,9 +205,15 @@ def _check_recording(path: Path, emg: Path | None, side: str) -> "Checked":
 
 
 def _check_folder(path: Path) -> "Checked":
-    from nem2e_tf.checks import Checked, align_subjects, check_alignment, check_cohort, odd_cycles
-    from nem2e_tf.checks.contents import describe_cohort
-    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.cohorts.checks import (
+        Checked,
+        align_subjects,
+        check_alignment,
+        check_cohort,
+        odd_cycles,
+    )
+    from nem2e_tf.cohorts.checks.recordings import describe_cohort
+    from nem2e_tf.cohorts.cohort import load_cohort
 
     cohort = load_cohort(path)
     checked = Checked(describe_cohort(path, cohort), alignments=align_subjects(cohort))

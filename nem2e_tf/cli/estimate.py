@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nem2e_tf.cli.options import PATH, json_option, output_option
-from nem2e_tf.cli.simulate_chain import chain_options, echo_notes, summary
-from nem2e_tf.cli.simulate_text import StageProgress, gate_table
+from nem2e_tf.cli.simulate_options import StageProgress, gate_table
+from nem2e_tf.cli.simulate_stages import chain_options, echo_notes, summary
 from nem2e_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from nem2e_tf.simulate.project import Trial
+    from nem2e_tf.simulate.opensim.chain import Trial
+
 
 MARKER = "estimate.json"
 PICTURE = "refined.png"
@@ -65,11 +66,11 @@ def command(
     refined.sto; refined.png shows simulated and refined curves of all.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from nem2e_tf.cli.estimate_trial import draw, find_cycles, load_any, refine_trial
-    from nem2e_tf.files import output_folder, replacing, write_json
-    from nem2e_tf.gait import THRESHOLD
-    from nem2e_tf.simulate.project import run_project
-    from nem2e_tf.storage import read_storage
+    from nem2e_tf.io.files import output_folder, replacing, write_json
+    from nem2e_tf.io.storage import read_storage
+    from nem2e_tf.signals.gait import THRESHOLD
+    from nem2e_tf.simulate.estimate import draw, find_cycles, load_any, refine_trial
+    from nem2e_tf.simulate.opensim.chain import run_project
 
     trials = _trials(motions, forces, given)
     if emg is not None and len(trials) > 1:
@@ -119,8 +120,7 @@ def command(
 def _trials(
     motions: tuple[Path, ...], forces: tuple[Path, ...], given: dict[str, Any]
 ) -> "list[Trial]":
-    from nem2e_tf.simulate.chain import ChainSettings
-    from nem2e_tf.simulate.project import Trial, read_project
+    from nem2e_tf.simulate.opensim.chain import ChainSettings, Trial, read_project
 
     if len(motions) == 1 and motions[0].suffix.lower() == ".toml":
         if forces or given["model"]:

@@ -106,14 +106,14 @@ def command(
             f"{only_tflite[0]} needs --tflite: files of other formats are float32, one a model, "
             "with refine alone"
         )
-    from nem2e_tf.refiner import load_info, load_refiner
+    from nem2e_tf.refiners.refiner import load_info, load_refiner
 
     load_info(refiner)  # bad input is told before TensorFlow is loaded, which takes seconds
     from nem2e_tf.export import parity
-    from nem2e_tf.export.exported import table
-    from nem2e_tf.export.refiner_file import OPTIONS
+    from nem2e_tf.export.card import table
+    from nem2e_tf.export.runtime.refiner_file import OPTIONS
     from nem2e_tf.export.writing import export_refiner
-    from nem2e_tf.quiet import quiet_stderr
+    from nem2e_tf.io.quiet import quiet_stderr
 
     own = {"difference": largest_difference, "rmse": largest_change}
     given = {key: value for key, value in own.items() if value is not None}

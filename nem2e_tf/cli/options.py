@@ -10,7 +10,7 @@ import click
 from nem2e_tf.errors import InputError
 
 if TYPE_CHECKING:
-    from nem2e_tf.cohort import Cohort
+    from nem2e_tf.cohorts.cohort import Cohort
     from nem2e_tf.training.plan import Settings
 
 

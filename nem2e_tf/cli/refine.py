@@ -46,14 +46,14 @@ def command(
         raise click.UsageError("--ground-reaction and --plate go together")
     # before NumPy is loaded: on matrices as small as these, BLAS threads cost more than they give
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from nem2e_tf.cycle_bounds import cycles_of_plate, read_events
-    from nem2e_tf.export.index import INDEX, SAVED_MODELS
-    from nem2e_tf.export.runtime import load
-    from nem2e_tf.gait import THRESHOLD
-    from nem2e_tf.quiet import quiet_stderr
-    from nem2e_tf.refiner_info import MARKER
-    from nem2e_tf.refining import refine_recording
-    from nem2e_tf.storage import read_storage, write_storage
+    from nem2e_tf.export.file.index import INDEX, SAVED_MODELS
+    from nem2e_tf.export.runtime.runtime import load
+    from nem2e_tf.io.quiet import quiet_stderr
+    from nem2e_tf.io.storage import read_storage, write_storage
+    from nem2e_tf.refiners.info import MARKER
+    from nem2e_tf.refiners.recording import refine_recording
+    from nem2e_tf.signals.gait import THRESHOLD
+    from nem2e_tf.signals.gait.bounds import cycles_of_plate, read_events
 
     if output.exists() and activation.exists() and output.samefile(activation):
         raise InputError(f"{output}: expected another file than the activation file")
@@ -80,11 +80,11 @@ def command(
         notes += [f"{ground_reaction}: {note}" for note in (*forces.notes, *found)]
     with quiet_stderr():
         if is_refiner:
-            from nem2e_tf.refiner import load_refiner
+            from nem2e_tf.refiners.refiner import load_refiner
 
             refined = refine_recording(load_refiner(refiner), recording, cycles, side=side[0])
         elif saved_models:
-            from nem2e_tf.export.saved_model_runtime import load_saved_models
+            from nem2e_tf.export.runtime.saved_model import load_saved_models
 
             ours = load_saved_models(refiner.parent)
             refined = refine_recording(ours, recording, cycles, side=side[0])

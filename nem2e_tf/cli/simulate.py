@@ -2,17 +2,17 @@
 
 import click
 
-from nem2e_tf.cli.lazy import LazyGroup
+from nem2e_tf.cli.main import LazyGroup
 
 COMMANDS = {
-    "chain": ("simulate_chain", "chain", "From markers and ground reaction to activations."),
-    "scale": ("simulate_scale", "scale", "Scale a generic model to a subject."),
-    "ik": ("simulate_ik", "ik", "Inverse kinematics: markers to joint angles."),
-    "rra": ("simulate_forces", "rra", "Residual reduction: adjust motion and trunk to forces."),
-    "so": ("simulate_forces", "so", "Static optimization: joint angles to activations."),
-    "cmc": ("simulate_forces", "cmc", "Computed muscle control, 10 to 30 times as long."),
-    "moco": ("simulate_forces", "moco", "MocoInverse: direct collocation."),
-    "mujoco": ("simulate_mujoco", "mujoco", "Static optimization with MuJoCo, without OpenSim."),
+    "chain": ("simulate_stages", "chain", "From markers and ground reaction to activations."),
+    "scale": ("simulate_stages", "scale", "Scale a generic model to a subject."),
+    "ik": ("simulate_stages", "ik", "Inverse kinematics: markers to joint angles."),
+    "rra": ("simulate_stages", "rra", "Residual reduction: adjust motion and trunk to forces."),
+    "so": ("simulate_stages", "so", "Static optimization: joint angles to activations."),
+    "cmc": ("simulate_stages", "cmc", "Computed muscle control, 10 to 30 times as long."),
+    "moco": ("simulate_stages", "moco", "MocoInverse: direct collocation."),
+    "mujoco": ("simulate_stages", "mujoco", "Static optimization with MuJoCo, without OpenSim."),
 }
 
 

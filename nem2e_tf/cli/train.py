@@ -28,13 +28,13 @@ def command(
     A fifth of the subjects (of the blocks of a single one) is set aside to decide when to stop and
     to check exports on.
     """
-    from nem2e_tf.cohort import load_cohort
+    from nem2e_tf.cohorts.cohort import load_cohort
 
     loaded = load_cohort(cohort)
     settings = settings_from(
         loaded, models=(model,), patterns=(pattern,), group_by_default=True, **given
     )
-    from nem2e_tf.refiner import refuse_foreign_files
+    from nem2e_tf.refiners.refiner import refuse_foreign_files
     from nem2e_tf.training.plan import make_plan
     from nem2e_tf.training.runtime import set_up_tensorflow
     from nem2e_tf.training.train import train

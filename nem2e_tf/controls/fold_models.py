@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.composition import Composition, joined, model_input
-from nem2e_tf.controls.source import Source
-from nem2e_tf.training.kept_weights import read_weights
-from nem2e_tf.training.plan import Configuration, Fit
-from nem2e_tf.training.splits import Fold
+from nem2e_tf.controls.results import Source
+from nem2e_tf.refiners.patterns import Composition, joined, model_input
+from nem2e_tf.training.kept import read_weights
+from nem2e_tf.training.plan import Configuration, Fit, Fold
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +64,7 @@ def fold_models(source: Source, fits: list[int]) -> Iterator[FoldModel]:
     ----------
     source : Source
     fits : list of int
-        In the plan of the run; see `nem2e_tf.training.kept_weights.keep_weights`.
+        In the plan of the run; see `nem2e_tf.training.kept.keep_weights`.
     """
     from nem2e_tf.training.chunk import Workshop
     from nem2e_tf.training.runtime import set_up_tensorflow

@@ -1,5 +1,11 @@
-"""Label shuffle: with the EMG of other cycles nothing can be learned, and skill must vanish."""
+"""Label shuffle: with the EMG of other cycles nothing can be learned, and skill must vanish.
 
+The interval of a share: how often something happened among so many.
+
+How often skill is found where there is none.
+"""
+
+import math
 import os
 from dataclasses import replace
 from typing import Any
@@ -7,17 +13,127 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.cohort import Cohort
-from nem2e_tf.controls.folder import (
+from nem2e_tf.cohorts.cohort import Cohort
+from nem2e_tf.controls.results import (
+    Source,
     partial_folder,
     refuse_foreign_files,
     remove_partial,
     write_control,
 )
-from nem2e_tf.controls.source import Source
 from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.false_positives import false_positives, positive_skill
+from nem2e_tf.evaluation.results import SETTINGS
+from nem2e_tf.evaluation.statistics import OVERALL, summarise
 from nem2e_tf.training.cross_validation import cross_validate
+
+
+def clopper_pearson(happened: int, among: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Exact (Clopper & Pearson 1934) interval of a binomial probability.
+
+    Parameters
+    ----------
+    happened, among : int
+        Counts.
+    level : float
+        0..1.
+
+    Returns
+    -------
+    tuple of float
+        Lower and upper bound, 0..1; NaN among none.
+
+    Examples
+    --------
+    >>> [round(bound, 4) for bound in clopper_pearson(2, 80)]
+    [0.003, 0.0874]
+    >>> clopper_pearson(0, 10)[0], clopper_pearson(10, 10)[1]
+    (0.0, 1.0)
+    """
+    if among < 1:
+        return math.nan, math.nan
+    from scipy.stats import beta
+
+    outside = (1.0 - level) / 2.0
+    low = float(beta.ppf(outside, happened, among - happened + 1)) if happened else 0.0
+    rest = among - happened
+    high = float(beta.ppf(1.0 - outside, happened + 1, rest)) if rest else 1.0
+    return low, high
+
+
+NOMINAL = 0.025
+ALL = "all"
+KEPT = ("by", *SETTINGS, "variant", "muscle", "n", "interval", "skill", "skill_low", "skill_high")
+
+
+def positive_skill(results: pd.DataFrame) -> pd.DataFrame:
+    """Say for every entry and muscle whether its skill is above 0 beyond its interval.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Rows of ``results.csv``, of a cohort in which there is nothing to learn.
+
+    Returns
+    -------
+    DataFrame
+        The entry, ``muscle`` (and ``overall``), ``n``, ``interval``, ``skill`` with its interval
+        and p, ``tested`` (whether there is an interval to judge by) and ``false_positive``.
+    """
+    table = summarise(results)
+    found = table[[*KEPT, "skill_p"]].copy()
+    found["tested"] = (table["interval"] == "t") & table["skill_low"].notna()
+    found["false_positive"] = found["tested"] & (table["skill_low"] > 0)
+    found["notes"] = table["notes"]
+    return found
+
+
+def false_positives(found: pd.DataFrame) -> pd.DataFrame:
+    """Share of tests that are falsely positive, by entry and together.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Rows of `positive_skill` of one or several cohorts.
+
+    Returns
+    -------
+    DataFrame
+        One row an entry and level (``overall``: one test a cohort; ``muscle``: one a cohort and
+        muscle, which are not independent), then model ``all``: ``tests``, ``false_positives``,
+        ``share`` with its exact 95 % interval (Clopper & Pearson 1934) ``share_low`` to
+        ``share_high``, ``nominal``, the mean ``skill``, ``compatible`` (whether the interval holds
+        the nominal share), ``notes``.
+    """
+    found = found.reset_index(drop=True)
+    columns = ["by", *SETTINGS, "variant"]
+    overall = found["muscle"] == OVERALL
+    rows = []
+    for key, part in found.groupby(columns, sort=False):
+        names: dict[str, Any] = dict(zip(columns, key, strict=True))
+        for level, chosen in (("overall", overall), ("muscle", ~overall)):
+            rows.append(names | {"level": level} | _share(part[chosen.loc[part.index]]))
+    for level, chosen in (("overall", overall), ("muscle", ~overall)):
+        names = dict.fromkeys(columns, "") | {"model": ALL}
+        rows.append(names | {"level": level} | _share(found[chosen]))
+    return pd.DataFrame(rows)
+
+
+def _share(part: pd.DataFrame) -> dict[str, Any]:
+    tests, positive = int(part["tested"].sum()), int(part["false_positive"].sum())
+    low, high = clopper_pearson(positive, tests)
+    untested = len(part) - tests
+    return {
+        "tests": tests,
+        "false_positives": positive,
+        "share": positive / tests if tests else np.nan,
+        "share_low": low,
+        "share_high": high,
+        "nominal": NOMINAL,
+        "compatible": low <= NOMINAL <= high if tests else "",
+        "skill": float(part["skill"].mean()),
+        "notes": f"{untested} of {len(part)} without an interval" if untested else "",
+    }
+
 
 NOTES = (
     "Each shuffle gives every simulated cycle the EMG of a cycle drawn from the whole cohort, so "
@@ -76,7 +192,7 @@ def control_shuffle(
     -------
     dict of str to DataFrame
         ``groups``: skill of every entry and muscle on every shuffled cohort; ``summary``: how often
-        it is falsely positive (`nem2e_tf.evaluation.false_positives.false_positives`).
+        it is falsely positive (`nem2e_tf.controls.shuffle.false_positives`).
     """
     refuse_foreign_files(path)
     if shuffles < 1:

@@ -1,4 +1,8 @@
-"""Statistics over the groups that were left out: what holds for the next person.
+"""Any table of one value an entry, seed, muscle and group, summarised over groups.
+
+The mean over groups with its interval and test, and Holm's adjustment of many tests.
+
+Statistics over the groups that were left out: what holds for the next person.
 
 n is the number of groups (people), after averaging over seeds. Intervals are 95 % t intervals of
 the mean over groups. Blocks of one person's cycles (``by`` is ``block``) say nothing about other
@@ -6,21 +10,118 @@ people: they get their range and no p value. The groups of a cross-validation sh
 and so are not quite independent; the usual t statistics are given all the same, as in the paper.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from nem2e_tf.evaluation.estimate import Estimate, estimate, holm
 from nem2e_tf.evaluation.results import (
     BLOCK,
+    ENSEMBLE,
     REFERENCE_NUMBERS,
     SCORES,
+    SEEDS_MEAN,
+    SETTINGS,
     average_seeds,
     distinct_references,
     entry_columns,
 )
+
+# Values that differ by less than this share of their scale differ by float32 rounding, not by
+# people: a t of such noise would be a number without meaning.
+RESOLUTION = 1e-5
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean of one value a group, with its uncertainty.
+
+    Attributes
+    ----------
+    n : int
+        Groups that have a value.
+    mean : float
+        Mean over them.
+    low, high : float
+        95 % t interval of the mean, or the range over blocks.
+    t, p : float
+        One-sample t against 0, two-sided.
+    note : str
+        Why something is NaN; empty where nothing is.
+    """
+
+    n: int
+    mean: float
+    low: float = np.nan
+    high: float = np.nan
+    t: float = np.nan
+    p: float = np.nan
+    note: str = ""
+
+
+def estimate(values: ArrayLike, *, blocks: bool = False, scale: float = 1.0) -> Estimate:
+    """Estimate the mean of one value a group, and test it against 0.
+
+    Parameters
+    ----------
+    values : array [group]
+        NaN where a group has no value; it is left out.
+    blocks : bool
+        The groups are blocks of one person: give their range, and no test.
+    scale : float
+        What the values are small against: values that agree to 1e-5 of it have no spread, so no
+        interval and no test.
+
+    Returns
+    -------
+    Estimate
+
+    Examples
+    --------
+    >>> found = estimate([1.0, 2.0, 3.0])
+    >>> found.n, found.mean, round(found.t, 4), round(found.low, 4)
+    (3, 2.0, 3.4641, -0.4841)
+    """
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    n = len(known)
+    if n == 0:
+        return Estimate(0, np.nan, note="no value")
+    mean = float(known.mean())
+    if n == 1:
+        return Estimate(1, mean, note="one group: no interval, no test")
+    if np.ptp(known) <= RESOLUTION * abs(scale):
+        return Estimate(n, mean, note="no spread between groups: no interval, no test")
+    if blocks:
+        return Estimate(n, mean, float(known.min()), float(known.max()))
+
+    from scipy.stats import t as student
+
+    error = float(known.std(ddof=1) / np.sqrt(n))
+    half = float(student.ppf(0.975, n - 1)) * error
+    t = mean / error
+    p = 2.0 * float(student.sf(abs(t), n - 1))
+    return Estimate(n, mean, mean - half, mean + half, t, p)
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """Holm's adjustment of a family of p values; NaN is no member of the family and stays NaN.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, float("nan"), 0.03])
+    array([0.03, 0.06,  nan, 0.06])
+    """
+    adjusted = np.asarray(p, dtype=np.float64).copy()
+    known = np.flatnonzero(~np.isnan(adjusted))
+    order = known[np.argsort(adjusted[known], kind="stable")]
+    steps = adjusted[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return adjusted
+
 
 OVERALL = "overall"
 TESTED = ("rate", "skill", "difference")
@@ -277,3 +378,76 @@ def _likeness(names: dict[str, Any], others: dict[str, Any]) -> tuple[bool, ...]
         for column in ("pattern", "targets", "output", "recipe", "variant", "run")
     ]
     return (same[0], others["pattern"] == "all-entire", *same[1:])
+
+
+ENTRY = ("by", *SETTINGS, "variant")
+
+
+def summarise_groups(
+    groups: pd.DataFrame, *, tested: Sequence[str], averaged: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Summarise the values of every entry over the groups that were left out.
+
+    Parameters
+    ----------
+    groups : DataFrame
+        ``by``, the settings of the entry, ``seed``, ``muscle``, ``group`` and the values. Seeds are
+        averaged first; ``ensemble`` is a variant of its own.
+    tested : sequence of str
+        Values that get an interval and a t test against 0.
+    averaged : sequence of str
+        Values of which the mean is enough.
+
+    Returns
+    -------
+    DataFrame
+        One row an entry and muscle, then ``overall`` (a group's mean over its muscles): the entry,
+        ``muscle``, ``n`` (groups with the first tested value), ``n_seeds``, ``interval`` (``t``, or
+        ``range`` over blocks of one person); of each tested value the mean and its ``_low``,
+        ``_high``, ``_t``, ``_p``, ``_p_holm`` (over the muscles of an entry); the other means;
+        ``notes``.
+    """
+    numbers = [*tested, *averaged]
+    table = groups.assign(variant=np.where(groups["seed"] == ENSEMBLE, ENSEMBLE, SEEDS_MEAN))
+    how: dict[str, Any] = dict.fromkeys(numbers, "mean") | {"seed": "nunique"}
+    keys = [*ENTRY, "muscle", "group"]
+    table = table.groupby(keys, sort=False).agg(how).reset_index().rename(columns={"seed": "seeds"})
+    rows: list[dict[str, Any]] = []
+    for key, part in table.groupby(list(ENTRY), sort=False):
+        names = dict(zip(ENTRY, key, strict=True))
+        parts = [(str(muscle), one) for muscle, one in part.groupby("muscle", sort=False)]
+        known = part[part[tested[0]].notna()]
+        parts.append((OVERALL, known.groupby("group", sort=False)[[*numbers, "seeds"]].mean()))
+        own = []
+        for muscle, one in parts:
+            row, notes = _row(one, tested, blocks=names["by"] == BLOCK)
+            row |= {name: float(one[name].mean()) for name in averaged}
+            own.append(names | {"muscle": muscle} | row | {"notes": "; ".join(notes)})
+        for name in tested:
+            adjusted = holm([row[f"{name}_p"] for row in own[:-1]])
+            for row, p in zip(own[:-1], adjusted, strict=True):
+                row[f"{name}_p_holm"] = float(p)
+        rows += own
+    return pd.DataFrame(rows)
+
+
+def _row(
+    one: pd.DataFrame, tested: Sequence[str], *, blocks: bool
+) -> tuple[dict[str, Any], list[str]]:
+    n = int(one[tested[0]].notna().sum())
+    row: dict[str, Any] = {
+        "n": n,
+        "n_seeds": int(one["seeds"].max()) if len(one) else 0,
+        "interval": "range" if blocks else "t",
+    }
+    notes = []
+    for name in tested:
+        found = estimate(one[name], blocks=blocks)
+        values = (found.mean, found.low, found.high, found.t, found.p, np.nan)
+        ends = ("", "_low", "_high", "_t", "_p", "_p_holm")
+        row |= {f"{name}{end}": value for end, value in zip(ends, values, strict=True)}
+        if found.note:
+            notes.append(found.note if found.n < 2 else f"{name}: {found.note}")
+    if n < len(one):
+        notes.insert(0, f"no result for {len(one) - n} of {len(one)} groups")
+    return row, list(dict.fromkeys(notes))

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.export import ExportError, further, parity
-from nem2e_tf.export.audit import Audit
-from nem2e_tf.export.pieces import Piece
-from nem2e_tf.export.refiner_file import RefinerFile
-from nem2e_tf.refiner import Refiner
+from nem2e_tf.export import ExportError, parity
+from nem2e_tf.export.file.audit import Audit
+from nem2e_tf.export.graph import further
+from nem2e_tf.export.graph.pieces import Piece
+from nem2e_tf.export.runtime.refiner_file import RefinerFile
+from nem2e_tf.refiners.refiner import Refiner
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def checked(
     found : Audit
         What it is made of.
     what : dict
-        What it says of itself, from `nem2e_tf.export.metadata.describe`; completed here.
+        What it says of itself, from `nem2e_tf.export.file.metadata.describe`; completed here.
     embed : callable
         The format's: puts metadata into a file.
     refined : float32 array [cycle, 20, muscle]

@@ -21,7 +21,7 @@ import numpy as np
 
 import nem2e_tf
 from nem2e_tf.export import ExportError
-from nem2e_tf.export.audit import SIGNATURE
+from nem2e_tf.export.file.audit import SIGNATURE
 
 WARM_UP = 10
 TURNS = 10
@@ -67,7 +67,7 @@ def measure_together(
         How often each is run, after a warm-up of 10; at least 10.
     shared_weights : collection of int
         Places in `contents` of TFLite files that run with one copy of each weight; see
-        `nem2e_tf.export.shared_weights`.
+        `nem2e_tf.export.runtime.shared_weights`.
 
     Returns
     -------
@@ -180,7 +180,7 @@ def _load_tflite(content: bytes) -> Callable[[], Any]:
 
 
 def _load_compiled(content: bytes) -> Callable[[], Any]:
-    from nem2e_tf.export.shared_weights import CompiledRunner
+    from nem2e_tf.export.runtime.shared_weights import CompiledRunner
 
     return _with_numbers(CompiledRunner(content))
 

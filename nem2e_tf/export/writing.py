@@ -9,23 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.composition import compose
 from nem2e_tf.errors import InputError
-from nem2e_tf.export import micro, onnx, parity
-from nem2e_tf.export.card import CARD, card
-from nem2e_tf.export.exported import ExportedFile, put
-from nem2e_tf.export.index import INDEX, INDEX_FORMAT, INDEX_KIND, SAVED_MODELS
-from nem2e_tf.export.lstm_operator import FUSED
-from nem2e_tf.export.metadata import describe
-from nem2e_tf.export.micro_files import micro_files
-from nem2e_tf.export.precision import recurrence_for
-from nem2e_tf.export.saved_model import run_saved_model, write_saved_model
-from nem2e_tf.export.tflite_files import Choices, tflite_files
-from nem2e_tf.files import read_json, write_json, write_text
-from nem2e_tf.folders import refuse_foreign, replacing_folder
-from nem2e_tf.refiner import Refiner
-
-FORMATS = ("saved-model", "tflite", "onnx", "micro")
+from nem2e_tf.export import parity
+from nem2e_tf.export.card import CARD, ExportedFile, card, put
+from nem2e_tf.export.file.index import INDEX, INDEX_FORMAT, INDEX_KIND, SAVED_MODELS
+from nem2e_tf.export.file.metadata import describe
+from nem2e_tf.export.formats import micro, onnx
+from nem2e_tf.export.formats.micro_files import micro_files
+from nem2e_tf.export.formats.saved_model import run_saved_model, write_saved_model
+from nem2e_tf.export.formats.tflite_files import Choices, recurrence_for, tflite_files
+from nem2e_tf.export.graph.tracing import FUSED
+from nem2e_tf.io.files import read_json, refuse_foreign, replacing_folder, write_json, write_text
+from nem2e_tf.names import FORMATS
+from nem2e_tf.refiners.patterns import compose
+from nem2e_tf.refiners.refiner import Refiner
 
 
 def export_refiner(
@@ -47,13 +44,14 @@ def export_refiner(
     Parameters
     ----------
     refiner : Refiner
-        From `nem2e_tf.refiner.load_refiner`.
+        From `nem2e_tf.refiners.refiner.load_refiner`.
     folder : path-like
         Where; an earlier export is replaced whole.
     formats : sequence of {"saved-model", "tflite", "onnx", "micro"}
         One or more.
     precisions, io, recurrence, combine, signatures, limits
-        How TFLite files are made: see `nem2e_tf.export.tflite_files.Choices`. Other formats follow
+        How TFLite files are made: see `nem2e_tf.export.formats.tflite_files.Choices`. Other
+        formats follow
         `recurrence` and the limits of float32.
     arena_limit : int
         Most bytes of working memory on a microcontroller.

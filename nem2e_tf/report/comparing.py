@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nem2e_tf.evaluation.estimate import estimate, holm
 from nem2e_tf.evaluation.results import BLOCK, average_seeds
-from nem2e_tf.evaluation.statistics import OVERALL
+from nem2e_tf.evaluation.statistics import OVERALL, estimate, holm
 
 MATCHED = ("by", "model", "pattern", "variant")
 _VALUES = ("rmse_refined", "rate", "skill")

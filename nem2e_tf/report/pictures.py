@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from nem2e_tf.evaluation.results import BLOCK, average_seeds, entry_columns
 from nem2e_tf.evaluation.statistics import OVERALL
+from nem2e_tf.names import PATTERNS
 from nem2e_tf.report.evidence import Evidence
-from nem2e_tf.report.labels import differing, entry_label
+from nem2e_tf.report.notes import differing, entry_label
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
 REFERENCES = ("opensim", "mean-pattern")
-PATTERNS = ("one-quarter", "one-entire", "all-entire")
 _MOST_BOXES = 5
 
 
@@ -90,8 +91,7 @@ def evidence_pictures(
     by : str
         Which kind of groups.
     """
-    from nem2e_tf.report.figures.boxes import draw_boxes
-    from nem2e_tf.report.figures.intervals import draw_intervals
+    from nem2e_tf.report.figures.scores import draw_boxes, draw_intervals
 
     summary = evidence.summary[evidence.summary["by"] == by]
     overall = summary[(summary["muscle"] == OVERALL) & summary["skill"].notna()]
@@ -147,7 +147,7 @@ def evidence_pictures(
 
 def trace_pictures(traces: Sequence[Traces], /) -> list[Picture]:
     """Draw refined traces, a figure an entry."""
-    from nem2e_tf.report.figures.traces import draw_traces
+    from nem2e_tf.report.figures.panels import draw_traces
 
     return [
         Picture(

@@ -12,14 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf import zoo
-from nem2e_tf.cohort import Cohort
-from nem2e_tf.composition import Composition
-from nem2e_tf.patterns import Problem, build, composition_of
-from nem2e_tf.thinning import Store, Thinned, in_memory
-from nem2e_tf.training.fit_result import FitResult, weights_digest
-from nem2e_tf.training.plan import Configuration, Fit, Plan, Settings, folds_of, sizes_of
-from nem2e_tf.training.splits import Fold
-from nem2e_tf.training.tasks import Data, Fitted, Rows, Sizes, Task
+from nem2e_tf.cohorts.cohort import Cohort
+from nem2e_tf.refiners.patterns import Composition
+from nem2e_tf.training.plan import Configuration, Fit, Fold, Plan, Settings, folds_of, sizes_of
+from nem2e_tf.training.rows import (
+    Data,
+    Fitted,
+    Problem,
+    Rows,
+    Sizes,
+    Store,
+    Task,
+    Thinned,
+    build,
+    composition_of,
+    in_memory,
+)
+from nem2e_tf.training.run_folder import FitResult, weights_digest
 from nem2e_tf.zoo.blocks import chosen, in_blocks
 
 
@@ -33,7 +42,7 @@ class Workshop:
     settings : Settings
     plan : Plan
     store : Store
-        Keeps thinned cycles and rows; see `nem2e_tf.training.row_files`.
+        Keeps thinned cycles and rows; see `nem2e_tf.training.rows`.
     """
 
     cohort: Cohort

@@ -9,23 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nem2e_tf.cohort import Cohort, load_cohort
+from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import RESULT_COLUMNS
-from nem2e_tf.evaluation.scoring import (
-    group_rmse,
-    mean_pattern,
-    mean_pattern_per_condition,
-    score,
-)
-from nem2e_tf.files import write_text
-from nem2e_tf.thinning import Store, Thinned
+from nem2e_tf.evaluation.scoring import group_rmse, mean_pattern, mean_pattern_per_condition, score
+from nem2e_tf.io.files import write_text
+from nem2e_tf.training.backends.processes import Progress, fit_chunks
 from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.executors import Progress, fit_chunks
-from nem2e_tf.training.plan import Settings, folds_of, make_plan
-from nem2e_tf.training.row_files import RowFiles, store_for
+from nem2e_tf.training.plan import Fold, Settings, folds_of, make_plan
+from nem2e_tf.training.rows import RowFiles, Store, Thinned, store_for
 from nem2e_tf.training.run_folder import MARKER, RunFolder, create_run, write_mean_patterns
-from nem2e_tf.training.splits import Fold
 
 ENSEMBLE = "ensemble"
 

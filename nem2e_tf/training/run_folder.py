@@ -3,18 +3,21 @@
 ``run.json`` (settings, plan, versions, digest), ``predictions/<chunk>.npz`` (refined cycles, one
 file a finished chunk), ``histories/<chunk>.csv`` (losses), and, once all chunks are finished,
 ``results.csv``, ``references.csv`` and ``mean_patterns.npz``. Until then, of a cohort larger than
-memory, also ``rows/`` (see `nem2e_tf.training.row_files`).
+memory, also ``rows/`` (see `nem2e_tf.training.rows`).
 A chunk is finished when its predictions are there; it is never computed again.
+
+What one fit came to.
 """
 
 import csv
+import hashlib
 import io
 import os
 import platform
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -23,11 +26,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf import __version__
-from nem2e_tf.cohort import Cohort
+from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
-from nem2e_tf.files import output_folder, read_json, replacing, write_json, write_text
-from nem2e_tf.training.fit_result import FitResult
-from nem2e_tf.training.plan import Plan, Settings
+from nem2e_tf.io.files import output_folder, read_json, replacing, write_json, write_text
+from nem2e_tf.training.plan import Fit, Plan, Settings
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """What one fit came to.
+
+    Attributes
+    ----------
+    fit : Fit
+    refined : float32 array [left-out cycle, 20, target]
+    history : float32 array [epoch, 3]
+        Loss on training, validation and left-out cycles. The last is never used.
+    epochs : int
+        The epoch whose weights are kept; 0 for a closed form.
+    seconds : float
+        Its share of the chunk's time.
+    digest : str
+        SHA-256 of the weights, normalisation included.
+    weights : list of array
+        In the order of ``model.weights``.
+    """
+
+    fit: Fit
+    refined: NDArray[np.float32]
+    history: NDArray[np.float32]
+    epochs: int
+    seconds: float
+    digest: str
+    weights: list[NDArray[Any]] = field(repr=False)
+
+
+def weights_digest(weights: Sequence[NDArray[Any]]) -> str:
+    """SHA-256 of weights, bit for bit; random seeds kept among them are left out."""
+    total = hashlib.sha256()
+    for value in weights:
+        if np.issubdtype(value.dtype, np.floating):
+            total.update(np.ascontiguousarray(value).tobytes())
+    return total.hexdigest()
+
 
 FORMAT = 1
 MARKER = "run.json"
@@ -249,3 +290,31 @@ def write_mean_patterns(run: RunFolder, patterns: dict[str, NDArray[np.float64]]
             groups=np.array(list(patterns)),
             patterns=np.stack(list(patterns.values())),
         )
+
+
+def weights_file(run: RunFolder, chunk: int) -> Path:
+    """Where the weights of a chunk's fits are."""
+    return run.path / "weights" / f"{chunk:05d}.npz"
+
+
+def write_weights(run: RunFolder, chunk: int, results: Sequence[FitResult]) -> None:
+    """Write the weights of a chunk's fits, and how far their predictions are from the run's."""
+    before = run.read_chunk(chunk)
+    indices = run.plan.chunks[chunk]
+    arrays = {
+        f"{index}_{number:03d}": value
+        for index, result in zip(indices, results, strict=True)
+        for number, value in enumerate(result.weights)
+    }
+    arrays["difference"] = np.array(
+        [
+            float(
+                np.max(np.abs(np.nan_to_num(result.refined - before[index]["refined"])), initial=0)
+            )
+            for index, result in zip(indices, results, strict=True)
+        ]
+    )
+    file = weights_file(run, chunk)
+    file.parent.mkdir(exist_ok=True)
+    with replacing(file) as temporary:
+        np.savez(temporary, allow_pickle=False, **arrays)

@@ -2,7 +2,7 @@
 
 import os
 
-from nem2e_tf.quiet import quiet_stderr
+from nem2e_tf.io.quiet import quiet_stderr
 
 
 def set_up_tensorflow() -> None:

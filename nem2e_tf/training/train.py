@@ -7,19 +7,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.cohort import Cohort
+from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.scoring import mean_pattern, score
-from nem2e_tf.patterns import composition_of
-from nem2e_tf.refiner_info import Muscle, Reference, RefinerInfo
-from nem2e_tf.thinning import Store, Thinned, thin
+from nem2e_tf.refiners.info import Muscle, Reference, RefinerInfo
 from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.plan import Configuration, Fit, Plan, Settings, make_plan
-from nem2e_tf.training.row_files import store_beside
-from nem2e_tf.training.splits import Fold, group_labels, set_aside
+from nem2e_tf.training.plan import (
+    Configuration,
+    Fit,
+    Fold,
+    Plan,
+    Settings,
+    group_labels,
+    make_plan,
+    set_aside,
+)
+from nem2e_tf.training.rows import Store, Thinned, composition_of, store_beside, thin
 
 if TYPE_CHECKING:
-    from nem2e_tf.refiner import Refiner
+    from nem2e_tf.refiners.refiner import Refiner
+
 
 REFERENCE_CYCLES = 64
 CALIBRATION_CYCLES = 128
@@ -69,7 +76,7 @@ def _train(
     licence: str,
     on_epoch: Callable[[int], None] | None,
 ) -> "Refiner":
-    from nem2e_tf.refiner import save_refiner
+    from nem2e_tf.refiners.refiner import save_refiner
 
     _, labels = group_labels(cohort.cycles, by=settings.by, blocks=settings.blocks)
     plan = make_plan(cohort, settings)

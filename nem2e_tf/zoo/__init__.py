@@ -3,28 +3,20 @@
 Importing it loads no Keras; making a model does.
 """
 
-from nem2e_tf.zoo.registry import OUTPUTS, PATTERNS, Entry, create, entry, list_models, register
-
-from nem2e_tf.zoo import (  # isort: skip  (the order is that of the list of models)
-    opensim,
-    mean_pattern,
-    affine,
-    shift,
-    linear,
-    rnn,
-    lstm,
-    gru,
-    bilstm,
-    tcn,
-    transformer,
-    seq2seq,
-    stdr_net,
-)
-from nem2e_tf.zoo.forms import set_recurrence_form, with_attention
+from nem2e_tf.zoo import linear, seq2seq, tcn, transformer
+from nem2e_tf.zoo import recurrent as bilstm
+from nem2e_tf.zoo import recurrent as gru
+from nem2e_tf.zoo import recurrent as lstm
+from nem2e_tf.zoo import recurrent as rnn
+from nem2e_tf.zoo import references as affine
+from nem2e_tf.zoo import references as mean_pattern
+from nem2e_tf.zoo import references as opensim
+from nem2e_tf.zoo import references as shift
+from nem2e_tf.zoo import seq2seq as stdr_net
+from nem2e_tf.zoo.models import set_recurrence_form, with_attention
+from nem2e_tf.zoo.registry import Entry, create, entry, list_models, register
 
 __all__ = [
-    "OUTPUTS",
-    "PATTERNS",
     "Entry",
     "create",
     "entry",

@@ -8,12 +8,12 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.errors import InputError, near
+from nem2e_tf.names import OUTPUTS, PATTERNS
 
 if TYPE_CHECKING:
     import keras
 
-PATTERNS = ("one-quarter", "one-entire", "all-entire")
-OUTPUTS = ("direct", "residual")
+
 STRUCTURE = ("n_samples", "n_channels", "n_targets", "counterparts")
 ENTRY_POINT_GROUP = "nem2e_tf.refiners"
 

@@ -46,8 +46,8 @@ def tcn(
     """
     import keras
 
-    from nem2e_tf.zoo.frame import framed_input, framed_model
     from nem2e_tf.zoo.layers import Dense, DilatedConvolution, Dropout
+    from nem2e_tf.zoo.models import framed_input, framed_model
 
     del counterparts
     simulated, features = framed_input(n_samples, n_channels)

@@ -45,7 +45,6 @@ def transformer(
     import keras
 
     from nem2e_tf.errors import InputError
-    from nem2e_tf.zoo.frame import framed_input, framed_model
     from nem2e_tf.zoo.layers import (
         Dense,
         Dropout,
@@ -53,6 +52,7 @@ def transformer(
         PositionEncoding,
         SelfAttention,
     )
+    from nem2e_tf.zoo.models import framed_input, framed_model
 
     del counterparts
     if units % n_heads:

@@ -21,6 +21,7 @@ from nem2e_tf.report.figures.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+
 LINES = {
     "training": Look(BLUE),
     "validation": Look(VERMILION, (0, (4, 1.5))),

@@ -1,4 +1,9 @@
-"""Curves over the cycle: mean and spread of several series, a panel a muscle and group."""
+"""Simulated and measured curves over the cycle: mean and spread, a panel a muscle and speed.
+
+Curves over the cycle: mean and spread of several series, a panel a muscle and group.
+
+Refined traces between the simulated and the measured ones: the paper's Figure 3.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.report.figures.style import (
+    MEASURED,
+    REFINED,
+    SIMULATED,
     TEXT,
     Look,
     new_figure,
@@ -19,6 +27,7 @@ from nem2e_tf.report.figures.style import (
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
 
 _PANEL = (1.65, 1.05)
 _MARGIN = (0.95, 1.15)
@@ -199,3 +208,87 @@ def _shares(curves: NDArray[np.float64], groups: Sequence[str]) -> NDArray[np.fl
             if len(whole):
                 largest[muscle] = np.fmax(largest[muscle], whole.mean(axis=0).max())
     return np.asarray(curves / np.where(largest > 0, largest, np.nan))
+
+
+def draw_traces(
+    measured: ArrayLike,
+    simulated: ArrayLike,
+    refined: ArrayLike,
+    /,
+    *,
+    muscles: Sequence[str],
+    groups: Sequence[str],
+    title: str = "",
+) -> "Figure":
+    """Draw what a refiner makes of cycles that it was not trained on.
+
+    Parameters
+    ----------
+    measured, simulated, refined : array [cycle, sample, muscle]
+        Of every cycle that was left out, in one order. A curve that holds NaN is left out; a panel
+        states how many remain.
+    muscles, groups, title
+        See `nem2e_tf.report.figures.panels.draw_panels`.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        The shapes do not fit, there is nothing to draw, or matplotlib is not installed.
+    """
+    return draw_panels(
+        (
+            Series("simulated activation", simulated, SIMULATED),
+            Series("measured EMG", measured, MEASURED),
+            Series("refined", refined, REFINED),
+        ),
+        muscles=muscles,
+        groups=groups,
+        title=title,
+    )
+
+
+def draw_curves(
+    measured: ArrayLike,
+    simulated: ArrayLike,
+    /,
+    *,
+    muscles: Sequence[str],
+    groups: Sequence[str],
+    title: str = "",
+    relative: bool = False,
+) -> "Figure":
+    """Draw mean and standard deviation over cycles, one row a muscle and one column a group.
+
+    Parameters
+    ----------
+    measured, simulated : array [cycle, point, muscle]
+        EMG, and the mean of the muscle's simulated counterparts; points from 0 to 100 % of the
+        cycle. A curve that holds NaN is left out; a panel states how many remain.
+    muscles, groups, title, relative
+        See `nem2e_tf.report.figures.panels.draw_panels`. Relative is for EMG that is not
+        normalised.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not shown and not saved. Panels of one muscle share their scale.
+
+    Raises
+    ------
+    InputError
+        The shapes do not fit, there is nothing to draw, or matplotlib is not installed.
+    """
+    return draw_panels(
+        (
+            Series("simulated activation", simulated, SIMULATED),
+            Series("measured EMG", measured, MEASURED),
+        ),
+        muscles=muscles,
+        groups=groups,
+        title=title,
+        relative=relative,
+    )

@@ -7,10 +7,19 @@ import numpy as np
 import pandas as pd
 
 from nem2e_tf.evaluation.statistics import OVERALL
-from nem2e_tf.report.labels import entry_label, settings_of
-from nem2e_tf.report.page.html import Markup, element
-from nem2e_tf.report.page.reasons import notes_list, reasons
-from nem2e_tf.report.page.tables import UNKNOWN, Column, html_table, interval, number, p_value
+from nem2e_tf.report.notes import entry_label, settings_of
+from nem2e_tf.report.page.html import (
+    UNKNOWN,
+    Column,
+    Markup,
+    element,
+    html_table,
+    interval,
+    notes_list,
+    number,
+    p_value,
+    reasons,
+)
 
 QUESTIONS = {
     "blind": "What does the mean EMG pattern reach, which never looks at its input?",

@@ -8,11 +8,12 @@ import pandas as pd
 from nem2e_tf.evaluation.results import entry_columns
 from nem2e_tf.evaluation.statistics import OVERALL
 from nem2e_tf.report.evidence import Evidence
-from nem2e_tf.report.labels import WORDS, differing, shared
-from nem2e_tf.report.page.html import Markup, element
-from nem2e_tf.report.page.tables import (
+from nem2e_tf.report.notes import WORDS, differing, shared
+from nem2e_tf.report.page.html import (
     UNKNOWN,
     Column,
+    Markup,
+    element,
     html_table,
     interval,
     number,
@@ -25,7 +26,7 @@ VERDICTS = {
     "worse": "worse",
     "unknown": "unknown",
 }
-"""What is written for a verdict of `nem2e_tf.evaluation.blind.input_blind`."""
+"""What is written for a verdict of `nem2e_tf.controls.blind.input_blind`."""
 
 
 def leaderboard(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> Markup:
@@ -35,7 +36,7 @@ def leaderboard(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> Marku
     ----------
     evidence : Evidence
     blind : DataFrame
-        See `nem2e_tf.evaluation.blind.input_blind`.
+        See `nem2e_tf.controls.blind.input_blind`.
     by : str
         Which kind of groups.
     """

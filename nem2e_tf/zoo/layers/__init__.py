@@ -1,18 +1,11 @@
 """Keras layers of the zoo: normalisation inside the model, recurrences in two forms, a decoder."""
 
 from nem2e_tf.zoo.layers.attention import LayerNormalisation, SelfAttention
+from nem2e_tf.zoo.layers.basic import Dense, Dropout, PositionEncoding, rows_times, supplied_noise
 from nem2e_tf.zoo.layers.convolution import DilatedConvolution
 from nem2e_tf.zoo.layers.decoder import LuongDecoder
-from nem2e_tf.zoo.layers.dense import Dense, rows_times
-from nem2e_tf.zoo.layers.linear import (
-    CounterpartMean,
-    GainAndOffset,
-    Regression,
-    SampleMixing,
-)
-from nem2e_tf.zoo.layers.noise import Dropout, supplied_noise
+from nem2e_tf.zoo.layers.linear import CounterpartMean, GainAndOffset, Regression, SampleMixing
 from nem2e_tf.zoo.layers.normalisation import ChannelNormalisation, TargetScaling
-from nem2e_tf.zoo.layers.position import PositionEncoding
 from nem2e_tf.zoo.layers.recurrence import GRU, LSTM, SimpleRNN
 
 __all__ = [

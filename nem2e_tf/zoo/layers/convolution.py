@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nem2e_tf.zoo.layers.dense import rows_times
+from nem2e_tf.zoo.layers.basic import rows_times
 
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")

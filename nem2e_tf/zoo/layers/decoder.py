@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nem2e_tf.zoo.layers.dense import Dense, rows_times
+from nem2e_tf.zoo.layers.basic import Dense, rows_times
 from nem2e_tf.zoo.layers.fused import DecoderWeights, decode
 from nem2e_tf.zoo.layers.recurrence import FORMS, LSTM, one_hot
 
@@ -251,7 +251,7 @@ class TeacherSchedule(keras.layers.Layer):
 
     def call(self, previous: Any) -> Any:
         """Return 1 or 0 for each [batch, sample, 1] of what could be fed."""
-        from nem2e_tf.zoo.layers.noise import uniform_noise
+        from nem2e_tf.zoo.layers.basic import uniform_noise
 
         noise = uniform_noise(previous[:, :, :1], self.seed_generator)
         return ops.cast(noise < 1 - 2 * self.progress, previous.dtype)

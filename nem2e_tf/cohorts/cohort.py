@@ -1,0 +1,250 @@
+"""Cohort: aligned cycles of simulated and measured muscle activity, and who walked them."""
+
+import hashlib
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.io.files import output_folder, read_json, replacing, write_json, write_text
+
+FORMAT = 1
+POINTS = 101
+CYCLE_COLUMNS = ("subject", "condition", "speed", "side", "trial", "cycle", "start", "end")
+TEXT_COLUMNS = ("subject", "condition", "side", "trial", "odd")
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Aligned cycles of a number of subjects.
+
+    Attributes
+    ----------
+    name : str
+        What the cohort is called in reports.
+    simulated : float32 array [cycle, 101, channel]
+        Activation from the simulator, 0..1, at 0..100 % of the cycle. Never NaN.
+    measured : float32 array [cycle, 101, muscle]
+        Normalised EMG. NaN where an electrode is bad: such a cycle is left out for that muscle.
+    cycles : DataFrame
+        One row a cycle: subject, condition, speed (m/s), side, trial, cycle (number within the
+        trial), start and end (s). Further columns are kept; that of recordings has ``odd``, in
+        words, where a cycle is unlike the others.
+    channels : DataFrame
+        One row a simulated channel: ``name`` (such as ``soleus_ipsi``) and ``source`` (the label
+        in the recordings).
+    muscles : DataFrame
+        One row a measured muscle: ``name``, ``electrode`` (muscles that share one carry the same
+        signal) and ``counterparts`` (names of the channels it is compared with, separated by
+        spaces; their mean is the simulation's estimate).
+    normalisation : str
+        How the EMG was normalised, in words; empty where nobody said.
+    """
+
+    name: str
+    simulated: NDArray[np.float32]
+    measured: NDArray[np.float32]
+    cycles: pd.DataFrame
+    channels: pd.DataFrame
+    muscles: pd.DataFrame
+    normalisation: str = ""
+
+    def __post_init__(self) -> None:
+        n_cycles = len(self.cycles)
+        expected = (n_cycles, POINTS, len(self.channels))
+        if self.simulated.shape != expected:
+            raise InputError(f"simulated: expected shape {expected}, found {self.simulated.shape}")
+        expected = (n_cycles, POINTS, len(self.muscles))
+        if self.measured.shape != expected:
+            raise InputError(f"measured: expected shape {expected}, found {self.measured.shape}")
+        for table, columns, what in (
+            (self.cycles, CYCLE_COLUMNS, "cycles"),
+            (self.channels, ("name", "source"), "channels"),
+            (self.muscles, ("name", "electrode", "counterparts"), "muscles"),
+        ):
+            missing = [column for column in columns if column not in table.columns]
+            if missing:
+                raise InputError(f"{what}: expected a column {missing[0]}, found none")
+        for table, what in ((self.channels, "channel"), (self.muscles, "muscle")):
+            twice = table["name"][table["name"].duplicated()]
+            if len(twice):
+                raise InputError(f"{what} {twice.iloc[0]}: expected once, found twice")
+        unknown = sorted(
+            {name for row in self.muscles["counterparts"] for name in str(row).split()}
+            - set(self.channels["name"])
+        )
+        if unknown:
+            raise InputError(f"counterpart {unknown[0]}: expected one of the channels")
+
+    @property
+    def channel_names(self) -> list[str]:
+        """Names of the simulated channels, in order."""
+        return [str(name) for name in self.channels["name"]]
+
+    @property
+    def muscle_names(self) -> list[str]:
+        """Names of the measured muscles, in order."""
+        return [str(name) for name in self.muscles["name"]]
+
+    @cached_property
+    def counterparts(self) -> tuple[tuple[int, ...], ...]:
+        """Channel indices that each muscle is compared with."""
+        index = {name: i for i, name in enumerate(self.channel_names)}
+        return tuple(
+            tuple(index[name] for name in str(row).split()) for row in self.muscles["counterparts"]
+        )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the tables and arrays: the same content gives the same digest."""
+        total = hashlib.sha256()
+        for table, columns in (
+            (self.cycles, CYCLE_COLUMNS),
+            (self.channels, ("name", "source")),
+            (self.muscles, ("name", "electrode", "counterparts")),
+        ):
+            total.update(_csv(table[list(columns)]).encode())
+        for array in (self.simulated, self.measured):
+            total.update(repr(array.shape).encode())
+            for row in array:
+                total.update(np.ascontiguousarray(row, dtype="<f4").tobytes())
+        return total.hexdigest()
+
+    def select(self, rows: "Sequence[int] | NDArray[np.intp] | NDArray[np.bool_]") -> "Cohort":
+        """Return the cohort of some of the cycles, in the order given.
+
+        Parameters
+        ----------
+        rows : sequence of int, or boolean array over the cycles
+            Which cycles to keep.
+        """
+        index = np.asarray(rows)
+        if index.dtype == bool:
+            index = np.flatnonzero(index)
+        return Cohort(
+            name=self.name,
+            simulated=self.simulated[index],
+            measured=self.measured[index],
+            cycles=self.cycles.iloc[index].reset_index(drop=True),
+            channels=self.channels,
+            muscles=self.muscles,
+            normalisation=self.normalisation,
+        )
+
+    def save(self, path: "str | os.PathLike[str]") -> Path:
+        """Write the cohort as a folder: ``cohort.json``, three CSV tables, two ``.npy`` arrays.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            The folder holds something else.
+        """
+        folder = output_folder(path, marker="cohort.json")
+        for array, name in ((self.simulated, "simulated"), (self.measured, "measured")):
+            with replacing(folder / f"{name}.npy") as temporary, temporary.open("wb") as stream:
+                np.lib.format.write_array(
+                    stream, np.ascontiguousarray(array, dtype="<f4"), allow_pickle=False
+                )
+        self.save_tables(folder)
+        return folder
+
+    def save_tables(self, folder: Path) -> None:
+        """Write all but the arrays, which are in the folder already."""
+        write_text(folder / "cycles.csv", _csv(self.cycles))
+        write_text(folder / "channels.csv", _csv(self.channels))
+        write_text(folder / "muscles.csv", _csv(self.muscles))
+        write_json(
+            folder / "cohort.json",
+            {
+                "format": FORMAT,
+                "name": self.name,
+                "cycles": len(self.cycles),
+                "points": POINTS,
+                "channels": len(self.channels),
+                "muscles": len(self.muscles),
+                "normalisation": self.normalisation,
+                "digest": self.digest,
+            },
+        )
+
+
+def load_cohort(path: "str | os.PathLike[str]") -> Cohort:
+    """Read a cohort folder; the arrays are memory-mapped.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder written by `Cohort.save`.
+
+    Raises
+    ------
+    InputError
+        The folder or one of its files is missing, cut short, or does not fit the others.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a cohort folder, found no such folder")
+    if not (folder / "cohort.json").exists():
+        raise InputError(
+            f"{folder}: expected a cohort folder with cohort.json, found none; "
+            "make one with 'nem2e-tf data synth' or 'nem2e-tf data build'"
+        )
+    header = read_json(folder / "cohort.json")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(
+            f"{folder / 'cohort.json'}: expected cohort format {FORMAT}, found another"
+        )
+    tables = {}
+    for name in ("cycles", "channels", "muscles"):
+        file = folder / f"{name}.csv"
+        try:
+            tables[name] = pd.read_csv(
+                file,
+                dtype=dict.fromkeys(TEXT_COLUMNS, str) if name == "cycles" else str,
+                keep_default_na=name == "cycles",
+                na_values=[""] if name == "cycles" else None,
+            )
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: expected a table, found {error}") from None
+        if name == "cycles":
+            present = [column for column in TEXT_COLUMNS if column in tables[name]]
+            tables[name][present] = tables[name][present].fillna("")
+    arrays = {}
+    for name in ("simulated", "measured"):
+        file = folder / f"{name}.npy"
+        try:
+            arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(
+                f"{file}: expected a whole .npy array, found {error}; build the cohort again"
+            ) from None
+    try:
+        return Cohort(
+            name=str(header["name"]),
+            simulated=arrays["simulated"],
+            measured=arrays["measured"],
+            cycles=tables["cycles"],
+            channels=tables["channels"],
+            muscles=tables["muscles"],
+            normalisation=str(header.get("normalisation", "")),
+        )
+    except (InputError, KeyError) as error:
+        raise InputError(f"{folder}: {error}") from None
+
+
+def _csv(table: pd.DataFrame) -> str:
+    buffer = io.StringIO()
+    table.to_csv(buffer, index=False, lineterminator="\n")
+    return buffer.getvalue()

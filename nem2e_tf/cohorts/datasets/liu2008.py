@@ -1,0 +1,241 @@
+"""The walking data of Liu et al. (2008), as unpacked from simtk.org/projects/mspeedwalksims.
+
+doi 10.1016/j.jbiomech.2008.07.031. Eight subjects (``GIL01``) overground at four speeds, trials
+named by a word and a number (``Slow3``, ``Free4``); CMC with a 92-actuator model; five EMG
+envelopes a leg. Everything is found by the pattern of its name, wherever in the folder it is.
+
+A simulated stretch runs from the opposite foot's first toe-off to its last contact, **shorter than
+a stride**: it takes the place of the cycle, the same part of the stride for every trial. Its side
+is that of the foot on the ground when it starts, told by the knees: the leg that has just left the
+ground is the more bent one.
+
+Envelopes of this release were scaled trial by trial: differences of amplitude between speeds and
+subjects are not in them.
+"""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from nem2e_tf.cohorts.datasets.release import (
+    Finding,
+    Found,
+    MapRows,
+    files_below,
+    map_rows,
+    times_of_setup,
+)
+from nem2e_tf.errors import InputError
+from nem2e_tf.io.storage import Storage
+from nem2e_tf.io.time_series import read_signals
+from nem2e_tf.muscles import ELECTRODES_WALK
+
+CONDITIONS = ("very-slow", "slow", "free", "fast")
+LEAST_OVERLAP = 0.9
+LEAST_KNEE_DIFFERENCE = 5.0
+_SUBJECT = re.compile(r"gil[ _-]?(\d{2})(?!\d)", re.IGNORECASE)
+_TRIAL = re.compile(
+    r"(?<![a-z])((?:very|v|x)?[ _-]?slow|free|fast)(?:[ _-]?(\d+))?(?![a-z\d])", re.IGNORECASE
+)
+_KNEE = re.compile(r"(?:^|/)knee_angle_([rl])(?:/value)?$")
+_EMG_NAMES = {
+    "recfem": ("rf", "rectfem", "recfem", "rectusfemoris", "rectus"),
+    "medial_hamstrings": ("mh", "medham", "medhams", "medialhamstrings", "mhams", "mham"),
+    "lateral_hamstrings": ("lh", "latham", "lathams", "lateralhamstrings", "lhams", "lham"),
+    "tibant": ("ta", "tibant", "tibialisanterior", "tib", "anttib"),
+    "gastroc_soleus": ("gas", "gs", "gastrocsoleus", "gassol", "gastroc", "calf", "tricepssurae"),
+}
+_WORDS = {word: electrode for electrode, words in _EMG_NAMES.items() for word in words}
+_OTHER_QUANTITIES = ("emgrec", "emgave", "emgsdp", "emgsdm")
+_SIDES = {"r": "r", "right": "r", "l": "l", "left": "l"}
+_LEGS = {"r": "right", "l": "left"}
+
+Key = tuple[str, str, str]
+
+
+def find(folder: Path, *, muscles: str = "electrodes", side: str | None = None) -> Found:
+    """Look for the trials of the data set.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the archives were unpacked.
+    muscles : {"columns", "electrodes"}
+        A row for every muscle an electrode stands for, or one for each of the five electrodes.
+    side : {"r", "l"}, optional
+        The leg on the ground at the start of every stretch, where the simulations hold no knee
+        angles to tell it by.
+
+    Raises
+    ------
+    InputError
+        There is nothing of the data set in the folder.
+    """
+    states: dict[Key, list[Path]] = {}
+    emg: dict[Key, list[Path]] = {}
+    setups: dict[Key, list[Path]] = {}
+    notes = []
+    for path in files_below(folder, (".sto", ".mot", ".xml")):
+        inside = path.relative_to(folder)
+        key = _key(inside, folder)
+        name = path.name.lower()
+        if key is None:
+            continue
+        if name.endswith("_states.sto"):
+            if "rra" in str(inside).lower():
+                notes.append(f"{path}: not used, the states of RRA hold no activations")
+            else:
+                states.setdefault(key, []).append(path)
+        elif re.search(r"emg_?env\.(mot|sto)$", name):
+            emg.setdefault(key, []).append(path)
+        elif name.endswith(".xml") and "setup" in name and "cmc" in name:
+            setups.setdefault(key, []).append(path)
+    if not states and not emg:
+        raise InputError(
+            f"{folder}: expected files such as GIL01/Free4/..._states.sto and "
+            "GIL01_free4EmgEnv.mot, found none"
+        )
+    findings = [
+        _finding(key, states[key], emg.get(key, []), setups.get(key, []), muscles, side)
+        for key in sorted(states)
+    ]
+    findings += _missing(states, emg)
+    return Found("liu2008", folder, tuple(findings), tuple(notes), "none")
+
+
+def _key(inside: Path, folder: Path) -> Key | None:
+    """Subject, condition and number of the trial; the innermost names count."""
+    parts = [inside.name, *reversed(inside.parts[:-1])]
+    subject = next(filter(None, (_SUBJECT.search(p) for p in [*parts, folder.name])), None)
+    # "EmgEnv" follows the trial's number without a separator
+    names = [re.sub("(?i)emg_?env", "_", part) for part in parts]
+    trials = [match for match in map(_TRIAL.search, names) if match]
+    if subject is None or not trials:
+        return None
+    word = re.sub(r"[ _-]", "", trials[0][1].lower())
+    condition = "very-slow" if word in ("veryslow", "vslow", "xslow") else word
+    number = next((match[2] for match in trials if match[2]), "")
+    return f"GIL{subject[1]}", condition, number
+
+
+def _finding(
+    key: Key,
+    states: list[Path],
+    emg: list[Path],
+    setups: list[Path],
+    muscles: str,
+    side: str | None,
+) -> Finding:
+    subject, condition, number = key
+    base = Finding(subject, condition, f"{condition}{number}", cycle=1)
+    for what, paths in (("states files", states), ("files of EMG envelopes", emg)):
+        if len(paths) > 1:
+            return base.left_out(
+                f"{len(paths)} {what}, {paths[0]} and {paths[1]}; expected one, keep the right one"
+            )
+    base = replace(base, simulated=str(states[0].absolute()))
+    if not emg:
+        return base.left_out(f"no EMG envelopes '{subject}_{condition}{number}EmgEnv.mot'")
+    base = replace(base, emg=str(emg[0].absolute()))
+    try:
+        simulation, envelopes = read_signals(states[0]), read_signals(emg[0])
+        start, end, source = _stretch(simulation, envelopes, setups)
+        base = replace(base, start=start, end=end, bounds_from=source)
+        leg = side or _standing_leg(simulation)
+        channels = _channels(envelopes, leg, muscles)
+    except InputError as error:
+        return base.left_out(str(error))
+    return replace(base, side=leg, channels=channels)
+
+
+def _stretch(
+    simulation: Storage, envelopes: Storage, setups: list[Path]
+) -> tuple[float, float, str]:
+    """Start and end of the simulated stretch as far as it was measured, s."""
+    for storage in (simulation, envelopes):
+        if storage.n_rows < 2:
+            raise InputError(f"{storage.path}: expected rows of numbers, found {storage.n_rows}")
+    start, end = float(simulation.time[0]), float(simulation.time[-1])
+    source = "the simulation's first and last row"
+    times = {times_of_setup(path) for path in setups}
+    if len(times) > 1:
+        raise InputError(f"{setups[0]}: {len(times)} setup files with different times; keep one")
+    if times:
+        (start, end), source = times.pop(), setups[0].name
+    shared = max(start, float(envelopes.time[0])), min(end, float(envelopes.time[-1]))
+    if shared[1] - shared[0] < LEAST_OVERLAP * (end - start):
+        raise InputError(
+            f"{envelopes.path}: expected EMG from {start:.6g} to {end:.6g} s, found it from "
+            f"{envelopes.time[0]:.6g} to {envelopes.time[-1]:.6g} s"
+        )
+    cut = "" if shared == (start, end) else ", as far as there is EMG"
+    return *shared, source + cut
+
+
+def _standing_leg(simulation: Storage) -> str:
+    """Tell the leg that is on the ground at the start by the knees' angles."""
+    bent = {}
+    for label in simulation.labels:
+        matched = _KNEE.search(label)
+        if matched:
+            angle = abs(simulation.column(label)[0])
+            bent[matched[1]] = angle if simulation.in_degrees else np.degrees(angle)
+    if set(bent) != {"r", "l"} or abs(bent["r"] - bent["l"]) < LEAST_KNEE_DIFFERENCE:
+        found = ", ".join(f"{leg} {angle:.0f} degrees" for leg, angle in sorted(bent.items()))
+        raise InputError(
+            f"{simulation.path}: expected knee_angle_r and knee_angle_l to tell which leg stands, "
+            f"found {found or 'none'}; give --side or write a manifest"
+        )
+    return min(bent, key=lambda leg: float(bent[leg]))
+
+
+def _channels(envelopes: Storage, leg: str, muscles: str) -> MapRows:
+    """Channel map of the columns that are envelopes of the leg."""
+    labels: dict[str, str] = {}
+    for label in envelopes.labels:
+        side, electrode = _emg_label(label)
+        if side == leg and electrode:
+            for muscle in ELECTRODES_WALK[electrode]:
+                if muscle in labels:
+                    raise InputError(
+                        f"{envelopes.path}: expected one column of {electrode} of the "
+                        f"{_LEGS[leg]} leg, found {labels[muscle]} and {label}"
+                    )
+                labels[muscle] = label
+    rows = map_rows(labels, ELECTRODES_WALK, muscles)
+    if not rows:
+        raise InputError(
+            f"{envelopes.path}: expected EMG envelopes of the {_LEGS[leg]} leg such as "
+            f"R_RF_emgEnv, found {', '.join(envelopes.labels[:5])}"
+        )
+    return rows
+
+
+def _emg_label(label: str) -> tuple[str, str]:
+    """Side and electrode that a label names; empty where it names none."""
+    words = [word for word in re.split(r"[^a-z\d]+", label.lower()) if word]
+    if any(word in _OTHER_QUANTITIES for word in words):
+        return "", ""
+    words = [word for word in words if word not in ("emgenv", "emg", "env")]
+    side = next((_SIDES[word] for word in words if word in _SIDES), "")
+    rest = "".join(word for word in words if word not in _SIDES)
+    return side, _WORDS.get(rest, "")
+
+
+def _missing(states: dict[Key, list[Path]], emg: dict[Key, list[Path]]) -> list[Finding]:
+    found = []
+    for key in sorted(set(emg) - set(states)):
+        subject, condition, number = key
+        reason = f"no states file of CMC for {condition}{number}, which has EMG"
+        found.append(
+            Finding(subject, condition, f"{condition}{number}", status="missing", reason=reason)
+        )
+    there = {key[:2] for key in (*states, *emg)}
+    for subject in sorted({key[0] for key in there}):
+        for condition in CONDITIONS:
+            if (subject, condition) not in there:
+                reason = f"no trial {condition}"
+                found.append(Finding(subject, condition, status="missing", reason=reason))
+    return found

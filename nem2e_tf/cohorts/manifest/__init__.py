@@ -1,0 +1,1 @@
+"""A manifest of recordings made into a cohort."""

@@ -1,0 +1,357 @@
+"""The EMG of a trial: read, put on the simulation's clock and into volts, an envelope, scaled.
+
+What rate and unit the EMG of a trial has: as stated, as the file says, or as its times say.
+
+Raw EMG of a file made envelopes by a named recipe, dead electrodes left out.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.cohorts.manifest.columns import Channel, apply_simulated_map, columns_left_out
+from nem2e_tf.cohorts.manifest.trials import UNITS, Trial
+from nem2e_tf.errors import InputError, near
+from nem2e_tf.io.storage import Storage
+from nem2e_tf.io.time_series import read_signals
+from nem2e_tf.signals.emg.normalisation import by_reference, per_trial
+from nem2e_tf.signals.emg.recipes import RECIPES, Recipe, apply, recipe, with_teager_kaiser
+
+_UNIT_NAMES = {"volt": "v", "volts": "v", "millivolt": "mv", "microvolt": "uv"}
+_SAME_RATE = 0.01
+
+
+def rate_of(trial: Trial, emg: Storage) -> tuple[float, str]:
+    """Find the samples a second, and say how they are known.
+
+    Raises
+    ------
+    InputError
+        Another rate is stated than the times have, or steps are uneven and there is to be a filter.
+    """
+    steps = np.diff(emg.time)
+    usual = float(np.median(steps)) if len(steps) else 0.0
+    if usual <= 0:
+        raise InputError(f"{emg.path}: expected EMG at several times, found one")
+    if trial.recipe and (steps.min() < usual / 2 or steps.max() > 1.5 * usual):
+        worst = int(np.argmax(np.abs(steps - usual)))
+        raise InputError(
+            f"{emg.path}: expected raw EMG in even steps of {usual:.6g} s, found one of "
+            f"{steps[worst]:.6g} s at {emg.time[worst]:.6g} s; a filter needs even steps"
+        )
+    found = len(steps) / float(emg.time[-1] - emg.time[0]) if trial.recipe else 1 / usual
+    if not math.isnan(trial.rate) and abs(found / trial.rate - 1) > _SAME_RATE:
+        raise InputError(
+            f"{trial.where}, column rate: expected the rate of {emg.path}, which is {found:.5g} Hz "
+            f"by its times, found {trial.rate:g}"
+        )
+    stated = "by its times" if math.isnan(trial.rate) else "as stated"
+    return found, f"{found:.5g} Hz ({stated})"
+
+
+def unit_of(
+    trial: Trial, emg: Storage, labels: list[str]
+) -> tuple[NDArray[np.float64], str, str, list[str]]:
+    """Find the factors to volts or shares.
+
+    Returns
+    -------
+    factors : float64 array [column]
+    unit : str
+        What they lead to: ``V``, ``share``, or empty where nobody said.
+    fact : str
+        How it is known.
+    notes : list of str
+
+    Raises
+    ------
+    InputError
+        Another unit is stated than the file says, or columns have different kinds of units.
+    """
+    in_file = [emg.header.get(f"unit {label}", "") for label in labels]
+    known = [_UNIT_NAMES.get(unit.lower(), unit.lower()) for unit in in_file]
+    if trial.unit:
+        for label, unit in zip(labels, known, strict=True):
+            if unit in UNITS and UNITS[unit] != UNITS[trial.unit]:
+                raise InputError(
+                    f"{trial.where}, column unit: expected {unit}, as {emg.path} says of "
+                    f"{label!r}, found {trial.unit}"
+                )
+        known, how = [trial.unit] * len(labels), "as stated"
+    else:
+        how = "as the file says"
+    odd = sorted({unit for unit in known if unit and unit not in UNITS})
+    notes = [f"{emg.path}: unit {unit!r} is not known; numbers kept" for unit in odd]
+    if not any(unit in UNITS for unit in known):
+        return np.ones(len(labels)), "", "unit not stated", notes
+    kinds = {"share" if unit in ("%", "1") else "V" if unit in UNITS else "" for unit in known}
+    if len(kinds) > 1:
+        raise InputError(
+            f"{emg.path}: expected EMG columns of one unit, found {', '.join(sorted(set(known)))}"
+        )
+    factors = np.array([UNITS[unit] for unit in known])
+    return factors, kinds.pop(), f"unit {'/'.join(dict.fromkeys(known))} ({how})", notes
+
+
+TEAGER_KAISER = "+teager-kaiser"
+_RAW_BELOW_ZERO = 0.3
+_RAW_MEAN = 0.2
+
+
+def recipe_of(name: str, where: str) -> Recipe:
+    """Return the recipe that a manifest names; ``+teager-kaiser`` after its name adds that step.
+
+    Raises
+    ------
+    InputError
+        There is none of this name.
+    """
+    base = name.removesuffix(TEAGER_KAISER)
+    if base not in RECIPES:
+        raise InputError(
+            f"{where}, column recipe: expected {', '.join(RECIPES)} (each also with "
+            f"{TEAGER_KAISER}) or nothing for envelopes, found {name!r}{near(base, list(RECIPES))}"
+        )
+    return with_teager_kaiser(recipe(base)) if base != name else recipe(base)
+
+
+def columns_of(emg: Storage, labels: Sequence[str]) -> NDArray[np.float64]:
+    """Return columns of a file, float64 [row, column]."""
+    return np.stack([emg.column(label) for label in labels], axis=-1)
+
+
+def make_envelopes(
+    emg: Storage, labels: tuple[str, ...], chosen: Recipe, rate: float
+) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+    """Make envelopes of columns of a file.
+
+    Returns
+    -------
+    float64 array [row, column]
+        On the rows of the file. NaN where an electrode is dead (one value throughout), and in gaps.
+    notes : tuple of str
+
+    Raises
+    ------
+    InputError
+        The recording is too short or too slow for the recipe, or has no stretch without a gap.
+    """
+    raw = columns_of(emg, labels)
+    result = np.full(raw.shape, np.nan)
+    notes = []
+    alive = []
+    for index, label in enumerate(labels):
+        values = raw[:, index]
+        if np.ptp(values) == 0:
+            notes.append(f"{emg.path}: EMG {label!r} is {values[0]:g} throughout: a dead electrode")
+            continue
+        alive.append(index)
+        if (values >= 0).all():
+            notes.append(
+                f"{emg.path}: EMG {label!r} is never below zero; raw, as recipe {chosen.name} "
+                "expects?"
+            )
+    if alive:
+        try:
+            made = apply(chosen, raw[:, alive], rate=rate)
+        except InputError as error:
+            raise InputError(f"{emg.path}: {error}") from None
+        result[:, alive] = made.values
+        notes += [f"{emg.path}: EMG {_named(note, labels, alive)}" for note in made.notes]
+    return result, tuple(notes)
+
+
+def looks_raw(emg: Storage, labels: list[str], signals: NDArray[np.float64]) -> list[str]:
+    """Say which columns of a file of envelopes swing around zero as raw EMG does."""
+    found = []
+    for label, column in zip(labels, signals.T, strict=True):
+        values: NDArray[Any] = column[np.isfinite(column)]
+        below = (values < 0).mean() if values.size else 0.0
+        if below > _RAW_BELOW_ZERO and abs(values.mean()) < _RAW_MEAN * values.std():
+            found.append(label)
+    if not found:
+        return []
+    return [
+        f"{emg.path}: {len(found)} EMG columns, such as {found[0]}, look raw: more than "
+        f"{_RAW_BELOW_ZERO:.0%} of the samples are below zero; name a recipe in the manifest"
+    ]
+
+
+def _named(note: str, labels: Sequence[str], alive: list[int]) -> str:
+    """A note on ``column 3`` of the usable columns, with the column's label."""
+    return re.sub(r"^column (\d+)", lambda m: repr(labels[alive[int(m[1]) - 1]]), note)
+
+
+Scale = Literal["", "trial", "mvc", "fixed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The EMG of a trial.
+
+    Attributes
+    ----------
+    storage : Storage
+        The file, its times shifted by the row's ``emg_offset``.
+    signals : float64 array [row, muscle]
+        Envelopes in the order of the channel map; NaN where an electrode is not usable.
+    muscles : tuple of str
+        Their names.
+    facts : str
+        Rate, unit and recipe, in words.
+    unit : str
+        ``V``, ``share`` or, where nobody said, empty.
+    columns_left_out, notes : tuple of str
+        What is not used; what was odd.
+    """
+
+    storage: Storage
+    signals: NDArray[np.float64]
+    muscles: tuple[str, ...]
+    facts: str
+    unit: str
+    columns_left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class Files:
+    """Reads the files of a manifest; the last few are kept, since rows name them repeatedly.
+
+    Parameters
+    ----------
+    scale : {"", "trial", "mvc", "fixed"}
+        What the envelopes of a recording are divided by: nothing, the trial's own range, the
+        maximum of the row's MVC recordings, or the numbers of the channel map.
+    """
+
+    def __init__(self, *, scale: Scale = "") -> None:
+        self.scale = scale
+        self._signals = lru_cache(maxsize=6)(read_signals)
+        self._envelopes = lru_cache(maxsize=2)(make_envelopes)
+
+    def read(self, path: Path, *, rate: float = math.nan) -> Storage:
+        """Read a file of signals, of at least one row; see `signals.read_signals`."""
+        # nan is not equal to itself: it would never be found again
+        storage = self._signals(path) if math.isnan(rate) else self._signals(path, rate=rate)
+        if not storage.n_rows:
+            raise InputError(f"{storage.path}: expected rows of numbers, found none")
+        return storage
+
+    def simulation(self, trial: Trial) -> Storage:
+        """Read a trial's activations, under the names of its ``simulated_map`` if it has one.
+
+        Raises
+        ------
+        InputError
+            The file or the map cannot be read, or they do not fit.
+        """
+        storage = self.read(trial.simulated)
+        if trial.simulated_map is None:
+            return storage
+        return apply_simulated_map(storage, trial.simulated_map)
+
+    def measured(self, trial: Trial, channels: list[Channel]) -> Measured:
+        """Read a trial's EMG.
+
+        Raises
+        ------
+        InputError
+            The file or a column is missing, the rate, the unit or the recipe cannot be right, the
+            row drops what is not in the map, or there is nothing to divide by.
+        """
+        found = self._unscaled(trial, channels)
+        if not self.scale:
+            return found
+        try:
+            if self.scale == "trial":
+                scaled = per_trial(found.signals)
+            else:
+                scaled = by_reference(found.signals, self._reference(trial, channels))
+        except InputError as error:
+            raise InputError(f"{trial.where}: {trial.emg}: {error}") from None
+        factors = ", ".join(
+            f"{muscle} {factor:.4g}"
+            for muscle, factor in zip(found.muscles, scaled.factor, strict=True)
+        )
+        note = f"{trial.emg}: EMG divided by {factors}"
+        return replace(found, signals=scaled.values, notes=(*found.notes, note))
+
+    def _reference(self, trial: Trial, channels: list[Channel]) -> NDArray[np.float64]:
+        if self.scale == "fixed":
+            lacking = next((c for c in channels if math.isnan(c.reference)), None)
+            if lacking:
+                raise InputError(
+                    f"{lacking.where}, column reference: expected a number to normalise by, found "
+                    "an empty cell"
+                )
+            return np.array([channel.reference for channel in channels])
+        if not trial.mvc:
+            raise InputError("column mvc: expected recordings to normalise by, found an empty cell")
+        peaks = [
+            np.fmax.reduce(self._unscaled(replace(trial, emg=path), channels).signals, axis=0)
+            for path in trial.mvc
+        ]
+        return np.fmax.reduce(peaks)
+
+    def _unscaled(self, trial: Trial, channels: list[Channel]) -> Measured:
+        emg = self.read(trial.emg, rate=trial.rate)
+        labels = [_label(trial, channel) for channel in channels]
+        missing = next((i for i, label in enumerate(labels) if label not in emg.labels), None)
+        if missing is not None:
+            raise InputError(
+                f"{channels[missing].where}: expected EMG column {labels[missing]!r} in "
+                f"{emg.path}, found none{near(labels[missing], emg.labels)}"
+            )
+        chosen = recipe_of(trial.recipe, trial.where) if trial.recipe else None
+        rate, rate_fact = rate_of(trial, emg)
+        factor, unit, unit_fact, notes = unit_of(trial, emg, labels)
+        if chosen:
+            envelopes, more = self._envelopes(emg, tuple(labels), chosen, rate)
+            steps = ", ".join(map(str, chosen.steps))
+            signals, made = envelopes * factor, f"envelopes by recipe {chosen.name} ({steps})"
+            notes += more
+        else:
+            signals, made = columns_of(emg, labels) * factor, "envelopes as in the file"
+            notes += looks_raw(emg, labels, signals)
+        signals[:, _dropped(trial, channels)] = np.nan
+        unused = [label for label in emg.labels if label not in labels]
+        return Measured(
+            storage=replace(emg, time=emg.time + trial.emg_offset),
+            signals=signals,
+            muscles=tuple(channel.muscle for channel in channels),
+            facts=f"{rate_fact}, {unit_fact}, {made}",
+            unit=unit,
+            columns_left_out=tuple(columns_left_out(emg, {"not in the channel map": unused})),
+            notes=tuple(notes),
+        )
+
+
+def _label(trial: Trial, channel: Channel) -> str:
+    if "{side}" in channel.column and not trial.side:
+        raise InputError(
+            f"{trial.where}, column side: expected r or l, since {channel.where} names the column "
+            f"{channel.column!r}, found an empty cell"
+        )
+    return channel.column.replace("{side}", trial.side)
+
+
+def _dropped(trial: Trial, channels: list[Channel]) -> list[int]:
+    """Places of the muscles that the row says not to use."""
+    places = []
+    for drop in trial.drop:
+        found = [i for i, c in enumerate(channels) if drop in (c.muscle, c.electrode)]
+        if not found:
+            names = [name for c in channels for name in (c.muscle, c.electrode)]
+            raise InputError(
+                f"{trial.where}, column drop: expected a muscle or electrode of the channel map, "
+                f"found {drop!r}{near(drop, names)}"
+            )
+        places += found
+    return places

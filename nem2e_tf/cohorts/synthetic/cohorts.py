@@ -1,0 +1,494 @@
+"""Cohorts of any size, written a part at a time: embedded ones, and repetitions of a small one.
+
+Drawing the subjects of an embedded cohort, one after the other.
+
+Two embedded cohorts with the structure of the public ones, and the truth planted in them.
+
+`make` gives ``walk`` (8 subjects, 4 speeds, 5 muscles; the structure of Liu et al., J Biomech 41
+(2008)) or ``run`` (10 subjects, 4 speeds, 3 cycles, 16 columns from 11 electrodes; of Hamner &
+Delp, J Biomech 46 (2013)). True activity (`activity`, `bursts`) is measured by electrodes and,
+apart from that, distorted into a simulation (`distortion`).
+
+The parameters and the contents of the two cohorts are fixed: ``DIGESTS`` are those of
+``make("walk").cohort`` and ``make("run").cohort``. Numbers are rounded to 1e-6 and drawn without
+functions whose last bits differ between processors.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from nem2e_tf.cohorts.cohort import POINTS, Cohort
+from nem2e_tf.cohorts.synthetic.activity import Float, activity, normal
+from nem2e_tf.cohorts.synthetic.distortion import Distortion, distort, plant, undo
+from nem2e_tf.cohorts.synthetic.gaits import (
+    CHANNELS,
+    GAITS,
+    NORMALISATION,
+    Gait,
+    cycle_table,
+    muscle_table,
+    resize,
+    sight_of,
+)
+from nem2e_tf.errors import InputError, near
+from nem2e_tf.io.files import output_folder, replacing
+from nem2e_tf.muscles import GAIT2392
+
+DECIMALS = 6
+N_MUSCLES = len(GAIT2392)
+KNOTS = 12  # smooth noise: independent numbers a cycle
+
+
+class SubjectDraw:
+    """Draws the activity of one subject after the other; what they share is drawn first.
+
+    Attributes
+    ----------
+    condition : int array [cycle of a subject]
+        Which of the conditions each cycle belongs to.
+    columns : list of int
+        The electrode behind each measured muscle.
+    sight : float64 array [electrode, channel]
+        What each electrode picks up.
+    planted : Planted
+        The distortion that all subjects share.
+    """
+
+    def __init__(self, gait: Gait, *, usual: Sequence[float]) -> None:
+        self.gait = gait
+        self.condition = np.repeat(np.arange(len(gait.speeds)), gait.n_cycles)
+        speeds = np.array(gait.speeds)[self.condition]
+        self.pace = 2.0 * (speeds - usual[0]) / (usual[-1] - usual[0]) - 1.0
+        self.columns = [i for i, one in enumerate(gait.electrodes) for _ in one.columns]
+        self.sight = sight_of(gait.electrodes)
+        self.planted = plant(gait.distortion, GAIT2392, _generator(gait.seed, 0))
+
+    def __call__(self, subject: int) -> tuple[dict[str, Float], float]:
+        """Draw one subject.
+
+        Returns
+        -------
+        parts : dict of arrays
+            ``latent``, ``simulated`` [cycle, 101, channel]; ``measured``, ``emg`` and ``oracle``
+            [cycle, 101, electrode]; ``lag``, ``gain`` [cycle, channel]; ``duration`` [cycle].
+        cut : float
+            Share of simulated values that had to be cut to 0..1.
+        """
+        gait, n_cycles = self.gait, len(self.condition)
+        latent = activity(
+            gait.bursts,
+            GAIT2392,
+            speed=self.pace,
+            toe_off=np.array(gait.toe_offs)[self.condition],
+            usual_toe_off=gait.usual_toe_off,
+            variation=gait.variation,
+            generator=_generator(gait.seed, 1, subject),
+        )
+        seen = latent @ self.sight.T
+        raw = _measure(seen, gait, _generator(gait.seed, 2, subject))
+        scale = raw.max(axis=(0, 1))
+
+        generator = _generator(gait.seed, 3, subject)
+        duration = np.array(gait.durations)[self.condition]
+        lasts = duration * (1.0 + 0.02 * normal(generator, n_cycles))
+        strengths = gait.distortion
+        late = self.planted.lag_ms + strengths.subject_lag_ms * normal(generator, N_MUSCLES)
+        weak = self.planted.gain * (1.0 + strengths.subject_gain * normal(generator, N_MUSCLES))
+        own = {
+            "lag": strengths.lag_percent + np.tile(late, 2) / (10.0 * lasts[:, None]),
+            "gain": np.tile(weak, (n_cycles, 2)),
+            "leak": self.planted.leak,
+        }
+        noise = _smooth(generator, n_cycles, 2 * N_MUSCLES)
+        simulated, cut = distort(latent, strengths, noise=noise, **own)
+        return {
+            "latent": latent,
+            "measured": raw / scale,
+            "emg": seen / scale,
+            "simulated": simulated,
+            "oracle": undo(simulated, strengths, **own) @ self.sight.T / scale,
+            "lag": own["lag"],
+            "gain": own["gain"],
+            "duration": lasts,
+        }, cut
+
+
+def stored(values: Float) -> NDArray[np.float32]:
+    """Round to the precision that is kept."""
+    return np.round(values, DECIMALS).astype(np.float32)
+
+
+def _generator(*entropy: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+
+
+def _measure(seen: Float, gait: Gait, generator: np.random.Generator) -> Float:
+    """Envelope of the EMG, before division by the subject's maximum: never negative."""
+    n_cycles, _, n_electrodes = seen.shape
+    along = gait.gain_noise * _smooth(generator, n_cycles, n_electrodes)
+    added = gait.noise * _smooth(generator, n_cycles, n_electrodes)
+    return np.abs(seen * (1.0 + along) + added)
+
+
+def _smooth(generator: np.random.Generator, n_cycles: int, n_curves: int) -> Float:
+    """Smooth periodic noise [cycle, 101, curve] of standard deviation 1: quadratic splines."""
+    distance = np.abs(np.mod(np.arange(POINTS)[:, None] * KNOTS / 100.0 - np.arange(KNOTS), KNOTS))
+    distance = np.minimum(distance, KNOTS - distance)
+    weights = np.where(
+        distance < 0.5, 0.75 - distance**2, 0.5 * np.maximum(1.5 - distance, 0.0) ** 2
+    )
+    weights /= np.sqrt(np.sum(weights**2, axis=1, keepdims=True))
+    return weights @ normal(generator, n_cycles, KNOTS, n_curves)
+
+
+DIGESTS = {
+    "walk": "88b608b6fa65ffcf742656518382d4876a5dc01fcf0d4707916c8a983a523bba",
+    "run": "ea9c11cd7ed700129d19e2d28813ac3566d2d12a763dbd5e50606aabb34c6191",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What was planted.
+
+    Attributes
+    ----------
+    distortion : Distortion
+        The strengths asked for.
+    latent : float32 array [cycle, 101, channel]
+        True activity, in units of the subject's maximum.
+    lag : float64 array [cycle, channel]
+        Lag of the simulation in percent of the cycle, positive late.
+    gain : float64 array [cycle, channel]
+        Simulated per true activity.
+    leak : float64 array [channel, channel]
+        Simulated channels from true ones; rows add up to 1.
+    electrodes : float64 array [muscle, channel]
+        What each measured muscle's electrode picks up.
+    emg : float32 array [cycle, 101, muscle]
+        The measured EMG without its noise.
+    oracle : float32 array [cycle, 101, muscle]
+        The simulation with the planted distortion undone, seen through the electrodes and in units
+        of the subject's EMG: what is left to err are the noise of simulation and EMG. A practical
+        ceiling for any refiner. It reads no EMG but for the subject's scale.
+    cut : float
+        Share of simulated values that had to be cut to 0..1.
+    """
+
+    distortion: Distortion
+    latent: NDArray[np.float32]
+    lag: Float
+    gain: Float
+    leak: Float
+    electrodes: Float
+    emg: NDArray[np.float32]
+    oracle: NDArray[np.float32]
+    cut: float
+
+
+@dataclass(frozen=True, eq=False)
+class Synthetic:
+    """A cohort and the truth planted in it."""
+
+    cohort: Cohort
+    truth: Truth
+
+
+def make(
+    name: str,
+    *,
+    seed: int | None = None,
+    distortion: Distortion | None = None,
+    n_subjects: int | None = None,
+    speeds: Sequence[float] | None = None,
+    n_cycles: int | None = None,
+) -> Synthetic:
+    """Make an embedded cohort.
+
+    Parameters
+    ----------
+    name : str
+        ``"walk"`` or ``"run"``.
+    seed : int, optional
+        Of all draws; the fixed cohort's own by default. Distortions of different strength with the
+        same seed distort the same activity. A subject's activity does not depend on how many
+        others there are.
+    distortion : Distortion, optional
+        The fixed cohort's own by default.
+    n_subjects : int, optional
+        8 walk and 10 run by default.
+    speeds : sequence of float, optional
+        m/s, for conditions other than the fixed cohort's four, within their range.
+    n_cycles : int, optional
+        Cycles a subject and condition; 1 in walking and 3 in running by default.
+
+    Returns
+    -------
+    Synthetic
+        Without NaN: every electrode is good.
+
+    Raises
+    ------
+    InputError
+        An unknown name, fewer than one subject, speed or cycle, or a speed outside the range.
+
+    Examples
+    --------
+    >>> make("walk").cohort.simulated.shape
+    (32, 101, 92)
+    """
+    gait, usual = gait_of(
+        name,
+        seed=seed,
+        distortion=distortion,
+        n_subjects=n_subjects,
+        speeds=speeds,
+        n_cycles=n_cycles,
+    )
+    parts: dict[str, list[Float]] = {}
+    cut = []
+    draw = SubjectDraw(gait, usual=usual)
+    for subject in range(gait.n_subjects):
+        drawn, share = draw(subject)
+        cut.append(share)
+        for key, part in drawn.items():
+            parts.setdefault(key, []).append(part)
+
+    joined = {key: np.concatenate(part) for key, part in parts.items()}
+    columns = draw.columns
+    cohort = Cohort(
+        name=name,
+        simulated=stored(joined["simulated"]),
+        measured=stored(joined["measured"])[:, :, columns],
+        cycles=cycle_table(gait, draw.condition, joined["duration"]),
+        channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
+        muscles=muscle_table(gait.electrodes),
+        normalisation=NORMALISATION,
+    )
+    truth = Truth(
+        distortion=gait.distortion,
+        latent=stored(joined["latent"]),
+        lag=joined["lag"],
+        gain=joined["gain"],
+        leak=draw.planted.leak,
+        electrodes=draw.sight[columns],
+        emg=stored(joined["emg"])[:, :, columns],
+        oracle=stored(joined["oracle"])[:, :, columns],
+        cut=float(np.mean(cut)),
+    )
+    return Synthetic(cohort=cohort, truth=truth)
+
+
+def gait_of(name: str, **changes: Any) -> tuple[Gait, tuple[float, ...]]:
+    """Parameters of an embedded cohort with some of them changed, and its usual speeds.
+
+    Parameters
+    ----------
+    name : str
+    **changes
+        As for `make`; None leaves one as it is.
+    """
+    if name not in GAITS:
+        raise InputError(
+            f"embedded cohort {name!r}: expected {' or '.join(GAITS)}{near(name, list(GAITS))}"
+        )
+    return resize(GAITS[name], **changes), GAITS[name].speeds
+
+
+def oracle_skill(synthetic: Synthetic) -> dict[str, float]:
+    """Skill of the oracle over the mean pattern of the other subjects, of each measured muscle.
+
+    On 20 samples a cycle: root mean square error of a cycle, averaged over the cycles of a
+    condition, then over conditions; skill = 1 - oracle / mean pattern of each subject, averaged
+    over subjects. The mean pattern is that of all cycles of the other subjects.
+
+    Raises
+    ------
+    InputError
+        The cohort has one subject only.
+
+    Examples
+    --------
+    >>> skill = oracle_skill(make("walk"))
+    >>> skill["tibant"] > 0.2
+    True
+    """
+    cohort = synthetic.cohort
+    subject = cohort.cycles["subject"].to_numpy()
+    condition = cohort.cycles["condition"].to_numpy()
+    if len(set(subject)) < 2:
+        raise InputError("oracle skill: expected two or more subjects, found one")
+    target, oracle = _thin(cohort.measured), _thin(synthetic.truth.oracle)
+    skills = []
+    for name in dict.fromkeys(subject):
+        own = subject == name
+        pattern = target[~own].mean(axis=0)
+        error = {
+            which: np.sqrt(np.mean((estimate - target[own]) ** 2, axis=1))
+            for which, estimate in (("oracle", oracle[own]), ("pattern", pattern))
+        }
+        mean = {
+            which: np.mean(
+                [values[condition[own] == one].mean(axis=0) for one in set(condition[own])], axis=0
+            )
+            for which, values in error.items()
+        }
+        skills.append(1.0 - mean["oracle"] / mean["pattern"])
+    values = np.mean(skills, axis=0)
+    return {name: float(values[i]) for i, name in enumerate(cohort.muscle_names)}
+
+
+def _thin(values: NDArray[np.float32]) -> Float:
+    at = np.linspace(0.0, 100.0, 20)
+    low = np.minimum(at.astype(int), POINTS - 2)
+    rest = (at - low)[None, :, None]
+    return values[:, low] * (1.0 - rest) + values[:, low + 1] * rest
+
+
+def write_synthetic(
+    path: "str | os.PathLike[str]",
+    name: str,
+    *,
+    seed: int | None = None,
+    distortion: Distortion | None = None,
+    n_subjects: int | None = None,
+    speeds: Sequence[float] | None = None,
+    n_cycles: int | None = None,
+) -> Path:
+    """Write an embedded cohort that need not fit the memory; one subject has to.
+
+    Parameters
+    ----------
+    path : path-like
+        The cohort folder.
+    name, seed, distortion, n_subjects, speeds, n_cycles
+        As for `nem2e_tf.cohorts.synthetic.cohorts.make`, whose cohort has the same content.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        As `make`; or the folder holds something else.
+    """
+    gait, usual = gait_of(
+        name,
+        seed=seed,
+        distortion=distortion,
+        n_subjects=n_subjects,
+        speeds=speeds,
+        n_cycles=n_cycles,
+    )
+    draw = SubjectDraw(gait, usual=usual)
+    folder = output_folder(path, marker="cohort.json")
+    count = gait.n_subjects * len(draw.condition)
+    durations = []
+
+    def parts() -> Iterator[dict[str, NDArray[np.float32]]]:
+        for subject in range(gait.n_subjects):
+            drawn, _ = draw(subject)
+            durations.append(drawn["duration"])
+            yield {
+                "simulated": stored(drawn["simulated"]),
+                "measured": stored(drawn["measured"])[:, :, draw.columns],
+            }
+
+    widths = {"simulated": len(CHANNELS), "measured": len(draw.columns)}
+    arrays = _write_arrays(folder, count, widths, parts())
+    cohort = Cohort(
+        name=name,
+        cycles=cycle_table(gait, draw.condition, np.concatenate(durations)),
+        channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
+        muscles=muscle_table(gait.electrodes),
+        normalisation=NORMALISATION,
+        **arrays,
+    )
+    cohort.save_tables(folder)
+    return folder
+
+
+def write_repeated(path: "str | os.PathLike[str]", cohort: Cohort, *, times: int) -> Path:
+    """Write a cohort several times over, each time as other subjects: for benchmarks of size.
+
+    Parameters
+    ----------
+    path : path-like
+        The cohort folder.
+    cohort : Cohort
+    times : int
+        Subject ``S01`` becomes ``S01-1``, ``S01-2``, ...
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else.
+    """
+    folder = output_folder(path, marker="cohort.json")
+    own = {"simulated": cohort.simulated, "measured": cohort.measured}
+    arrays = _write_arrays(
+        folder,
+        len(cohort.cycles) * times,
+        {key: array.shape[2] for key, array in own.items()},
+        (own for _ in range(times)),
+    )
+    tables = [
+        cohort.cycles.assign(
+            subject=cohort.cycles["subject"] + f"-{time}", trial=cohort.cycles["trial"] + f"-{time}"
+        )
+        for time in range(1, times + 1)
+    ]
+    repeated = replace(
+        cohort,
+        simulated=arrays["simulated"],
+        measured=arrays["measured"],
+        cycles=pd.concat(tables, ignore_index=True),
+    )
+    repeated.save_tables(folder)
+    return folder
+
+
+def _write_arrays(
+    folder: Path,
+    count: int,
+    widths: dict[str, int],
+    parts: Iterator[dict[str, NDArray[np.float32]]],
+) -> dict[str, NDArray[np.float32]]:
+    """Write the arrays of so many cycles part after part; return them memory-mapped."""
+    with ExitStack() as open_files:
+        streams: dict[str, BinaryIO] = {}
+        # Streams are closed before the files are put in their places.
+        places = {key: open_files.enter_context(replacing(folder / f"{key}.npy")) for key in widths}
+        for key, place in places.items():
+            streams[key] = open_files.enter_context(place.open("wb"))
+            _write_header(streams[key], (count, POINTS, widths[key]))
+        for part in parts:
+            for key, values in part.items():
+                _write(streams[key], values)
+    return {
+        key: np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in widths
+    }
+
+
+def _write_header(stream: BinaryIO, shape: tuple[int, ...]) -> None:
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+
+
+def _write(stream: BinaryIO, values: NDArray[np.float32]) -> None:
+    stream.write(np.ascontiguousarray(values, dtype="<f4").tobytes())

@@ -1,0 +1,241 @@
+"""What a simulator does to muscle activity, planted with known strength, and how to undo it.
+
+A simulator finds activations that make a model move as the person did. Against EMG they are early
+or late, too strong or too weak, shared otherwise between muscles of one function, never quite zero,
+compressed where the model's muscle is near its limit, and noisy with the marker data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.cohorts.synthetic.activity import FUNCTIONS, SYNERGISTS, Float, normal
+from nem2e_tf.errors import InputError
+
+PENALTY = 2.0  # of changes in undoing the leak, per noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distortion:
+    """Strengths of what a simulator does to activity; the defaults are the walking cohort's.
+
+    Attributes
+    ----------
+    lag_ms, lag_spread_ms : float
+        Lag of the simulation, positive where it is late: mean and standard deviation over muscles.
+    lag_percent : float
+        Lag in percent of the cycle, the same for every muscle, added to that in milliseconds.
+    gain, gain_spread : float
+        Simulated per true activity: a muscle's gain lies within ``gain`` +- ``gain_spread``.
+        Their sum is at most 1, so that activation stays within 0..1.
+    leak : float
+        Share of a simulated channel that belongs to other muscles (`bursts.SYNERGISTS`), below 0.5;
+        half of it for the second part of each function.
+    floor : float
+        The simulator's lowest activation.
+    saturation : float
+        ``x / (1 + saturation * x)`` of an activation x: 0 changes nothing.
+    noise : float
+        Standard deviation of smooth noise, relative to the activation.
+    subject_lag_ms, subject_gain : float
+        Standard deviation, over subjects, of a muscle's lag and (relative) gain.
+    """
+
+    lag_ms: float = -30.0
+    lag_spread_ms: float = 20.0
+    lag_percent: float = 0.0
+    gain: float = 0.5
+    gain_spread: float = 0.25
+    leak: float = 0.38
+    floor: float = 0.02
+    saturation: float = 0.5
+    noise: float = 0.04
+    subject_lag_ms: float = 8.0
+    subject_gain: float = 0.08
+
+    @classmethod
+    def none(cls) -> "Distortion":
+        """Leave activity as it is."""
+        return cls(
+            lag_ms=0.0,
+            lag_spread_ms=0.0,
+            gain=1.0,
+            gain_spread=0.0,
+            leak=0.0,
+            floor=0.0,
+            saturation=0.0,
+            noise=0.0,
+            subject_lag_ms=0.0,
+            subject_gain=0.0,
+        )
+
+    @classmethod
+    def pure_lag(cls, *, percent: float = 8.0) -> "Distortion":
+        """Make every muscle late by a share of the cycle (early if negative), nothing else."""
+        return _only(lag_percent=percent)
+
+    @classmethod
+    def pure_gain(cls, *, gain: float = 0.6, spread: float = 0.35) -> "Distortion":
+        """Scale every muscle by its own gain, nothing else."""
+        return _only(gain=gain, gain_spread=spread)
+
+    @classmethod
+    def pure_leak(cls, *, share: float = 0.48, noise: float = 0.05) -> "Distortion":
+        """Mix every muscle with others of its function, nothing else but a little noise.
+
+        Without the noise, slight differences of shape between a muscle and what leaks into it would
+        be enough to tell the two apart within one channel.
+        """
+        return _only(leak=share, noise=noise)
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.leak < 0.5:
+            raise InputError(f"leak: expected 0 or more and below 0.5, found {self.leak}")
+        if self.gain_spread < 0.0 or self.gain <= self.gain_spread or self.saturation < 0.0:
+            raise InputError(
+                "expected gain > gain_spread >= 0 and saturation >= 0, found "
+                f"{self.gain}, {self.gain_spread} and {self.saturation}"
+            )
+        if self.gain + self.gain_spread > 1.0 or not 0.0 <= self.floor < 1.0:
+            raise InputError(
+                "expected gain + gain_spread <= 1 and 0 <= floor < 1, found "
+                f"{self.gain + self.gain_spread} and {self.floor}"
+            )
+
+
+def _only(**strengths: float) -> Distortion:
+    return replace(Distortion.none(), **strengths)
+
+
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """The distortion of each muscle that a `Distortion` led to.
+
+    Attributes
+    ----------
+    lag_ms, gain : float64 array [muscle]
+        Both legs alike.
+    leak : float64 array [2 * muscle, 2 * muscle]
+        Rows are simulated channels, columns true muscles; rows add up to 1.
+    """
+
+    lag_ms: Float
+    gain: Float
+    leak: Float
+
+
+def plant(strengths: Distortion, muscles: Sequence[str], generator: np.random.Generator) -> Planted:
+    """Draw every muscle's own distortion; the draws do not depend on the strengths."""
+    lag = strengths.lag_ms + strengths.lag_spread_ms * normal(generator, len(muscles))
+    gain = strengths.gain + strengths.gain_spread * (2.0 * generator.random(len(muscles)) - 1.0)
+    index = {name: i for i, name in enumerate(muscles)}
+    firsts = {name for first, _ in FUNCTIONS.values() for name in first}
+    one = np.eye(len(muscles))
+    for name in muscles:
+        sources = [index[source] for source in SYNERGISTS[name]]
+        share = 0.8 + 0.4 * generator.random(len(sources))
+        total = strengths.leak if name in firsts else 0.5 * strengths.leak
+        one[index[name], index[name]] -= total
+        one[index[name], sources] += total * share / share.sum()
+    leak = np.zeros((2 * len(muscles), 2 * len(muscles)))
+    leak[: len(muscles), : len(muscles)] = leak[len(muscles) :, len(muscles) :] = one
+    return Planted(lag_ms=lag, gain=gain, leak=leak)
+
+
+def distort(
+    latent: Float, strengths: Distortion, *, lag: Float, gain: Float, leak: Float, noise: Float
+) -> tuple[Float, float]:
+    """Simulate: shift, scale, leak, saturate, lift to the floor, add noise, keep within 0..1.
+
+    Parameters
+    ----------
+    latent : float array [cycle, 101, channel]
+        True activity.
+    strengths : Distortion
+        For saturation, floor and noise.
+    lag : float array [cycle, channel]
+        Percent of the cycle, positive late.
+    gain : float array [cycle, channel]
+        Simulated per true activity.
+    leak : float array [channel, channel]
+        See `Planted`.
+    noise : float array [cycle, 101, channel]
+        Smooth, standard deviation 1.
+
+    Returns
+    -------
+    (float64 array [cycle, 101, channel], float)
+        Simulated activation, and the share of its values that had to be cut to 0..1.
+    """
+    values = shift(latent, lag) * gain[:, None]
+    if strengths.leak:
+        values = values @ leak.T
+    if strengths.saturation:
+        values /= 1.0 + strengths.saturation * values
+    if strengths.floor:
+        values = strengths.floor + (1.0 - strengths.floor) * values
+    if strengths.noise:
+        values *= 1.0 + strengths.noise * noise
+    cut = float(np.mean((values < 0.0) | (values > 1.0)))
+    return np.clip(values, 0.0, 1.0), cut
+
+
+def undo(
+    simulated: NDArray[np.floating],
+    strengths: Distortion,
+    *,
+    lag: Float,
+    gain: Float,
+    leak: Float,
+) -> Float:
+    """Invert `distort` except for its noise; the same parameters and shapes.
+
+    The leak is undone by least squares with a penalty on what is changed that grows with the
+    noise, so that without noise the inverse is exact but for interpolation.
+    """
+    values = (simulated - strengths.floor) / (1.0 - strengths.floor)
+    values = values / (1.0 - strengths.saturation * values)
+    if strengths.leak:
+        penalty = (PENALTY * strengths.noise) ** 2 * np.eye(len(leak))
+        remove = np.linalg.solve(leak.T @ leak + penalty, leak.T)
+        values = values + (values - values @ leak.T) @ remove.T
+    return shift(values / gain[:, None], -lag)
+
+
+def shift(activity: NDArray[np.floating], percent: Float) -> Float:
+    """Move each curve of a cycle later, around its end.
+
+    Parameters
+    ----------
+    activity : float array [cycle, 101, channel]
+        Points 0 and 100 are taken for one.
+    percent : float array [cycle, channel]
+        Percent of the cycle, positive later.
+
+    Returns
+    -------
+    float64 array [cycle, 101, channel]
+        Cubic (Catmull-Rom) interpolation between the points.
+
+    Examples
+    --------
+    >>> curve = np.zeros((1, 101, 1))
+    >>> curve[0, 40] = 1.0
+    >>> int(np.argmax(shift(curve, np.array([[8.0]]))))
+    48
+    """
+    whole = np.floor(percent)
+    rest = (percent - whole)[:, None]
+    points = np.arange(100)[None, :, None] - whole[:, None].astype(int)
+    weights = (
+        rest * rest * (rest - 1.0) / 2.0,
+        rest * (1.0 + rest * (4.0 - 3.0 * rest)) / 2.0,
+        1.0 + rest * rest * (1.5 * rest - 2.5),
+        rest * (rest * (2.0 - rest) - 1.0) / 2.0,
+    )
+    total = np.zeros((len(activity), 100, activity.shape[2]))
+    for offset, weight in zip((-2, -1, 0, 1), weights, strict=True):
+        total += weight * np.take_along_axis(activity, (points + offset) % 100, axis=1)
+    return np.concatenate([total, total[:, :1]], axis=1)

@@ -1,0 +1,1 @@
+"""From a refiner to a graph."""

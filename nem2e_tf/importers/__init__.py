@@ -1,1 +1,0 @@
-"""Ways from recordings, or from nothing at all, to a `nem2e_tf.cohort.Cohort`."""

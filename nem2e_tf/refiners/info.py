@@ -1,0 +1,211 @@
+"""What a trained refiner is, apart from its weights; and the real cycles kept beside it."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.errors import InputError
+from nem2e_tf.refiners.patterns import SAMPLES, Composition
+
+FORMAT = 1
+KIND = "nem2e-tf refiner"
+MARKER = "refiner.json"
+
+
+@dataclass(frozen=True)
+class Muscle:
+    """A refined muscle.
+
+    Parameters
+    ----------
+    name : str
+        Canonical name.
+    counterparts : tuple of str
+        The channels whose mean is the simulation's estimate of it.
+    electrode : str
+        Muscles with the same electrode were trained on the same signal.
+    """
+
+    name: str
+    counterparts: tuple[str, ...]
+    electrode: str = ""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's file within the refiner folder, and the SHA-256 of its content."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class RefinerInfo:
+    """What a trained refiner is, apart from its weights. Kept as ``refiner.json``.
+
+    Parameters
+    ----------
+    model : str
+        Entry of the zoo.
+    pattern, targets, output : str
+        Input pattern, ``each`` or ``joint``, ``direct`` or ``residual``.
+    channels : tuple of str
+        Simulated channels, in the order of the models' last axis.
+    muscles : tuple of Muscle
+        Refined muscles, in order.
+    options : dict
+        Options of the zoo entry.
+    model_samples : int
+        Samples of a row that a model takes: 20, or 5 for quarters.
+    recipe : dict
+        How it was trained.
+    seed : int
+        Seed of the training.
+    cohort, cohort_digest : str
+        What it was trained on.
+    normalisation : str
+        How the measured activity was normalised, hence the unit of what comes out.
+    licence : str
+        Licence of the weights, as the data they came from asks.
+    metrics : dict
+        Evidence: numbers by name, or by muscle and name.
+    n_parameters : int
+        Weights of all its models together; counted on saving.
+    versions : dict
+        Of nem2e-tf, keras, tensorflow, numpy and python; noted on saving.
+    files : dict of str to ModelFile
+        Muscle, or ``joint``, to its file; noted on saving.
+    samples : int
+        Samples of a cycle: 20.
+    """
+
+    model: str
+    pattern: str
+    targets: str
+    output: str
+    channels: tuple[str, ...]
+    muscles: tuple[Muscle, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    model_samples: int = SAMPLES
+    recipe: dict[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    cohort: str = ""
+    cohort_digest: str = ""
+    normalisation: str = ""
+    licence: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    n_parameters: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+    files: dict[str, ModelFile] = field(default_factory=dict)
+    samples: int = SAMPLES
+
+    @cached_property
+    def composition(self) -> Composition:
+        """How its models, channels and muscles belong together."""
+        return Composition(
+            pattern=self.pattern,
+            targets=self.targets,
+            channels=self.channels,
+            muscles=tuple(muscle.name for muscle in self.muscles),
+            counterparts=tuple(muscle.counterparts for muscle in self.muscles),
+            model_samples=self.model_samples,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a dictionary that is JSON throughout and that `from_json` reads."""
+        return {"kind": KIND, "format": FORMAT, **json.loads(json.dumps(asdict(self)))}
+
+    @classmethod
+    def from_json(cls, value: Any, *, source: "str | os.PathLike[str]" = MARKER) -> "RefinerInfo":
+        """Read what `to_json` gave.
+
+        Raises
+        ------
+        InputError
+            It is something else, of another format, or contradicts itself.
+        """
+        if not isinstance(value, dict) or value.get("kind") != KIND:
+            raise InputError(f"{source}: expected a {KIND}, found something else")
+        if value.get("format") != FORMAT:
+            raise InputError(
+                f"{source}: expected refiner format {FORMAT}, found {value.get('format')}; "
+                "train it again with this version"
+            )
+        known = {item.name for item in fields(cls)}
+        content = {key: item for key, item in value.items() if key in known}
+        try:
+            content["channels"] = tuple(str(name) for name in content["channels"])
+            content["muscles"] = tuple(
+                Muscle(str(m["name"]), tuple(map(str, m["counterparts"])), str(m["electrode"]))
+                for m in content["muscles"]
+            )
+            content["files"] = {key: ModelFile(**item) for key, item in content["files"].items()}
+            info = cls(**content)
+            missing = [name for name in info.composition.models if name not in info.files]
+        except (KeyError, TypeError, AttributeError, InputError) as error:
+            raise InputError(f"{source}: expected a whole {KIND}, found {error!s}") from None
+        if missing:
+            raise InputError(f"{source}: expected a file for {missing[0]}, found none")
+        return info
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Real cycles that an exported file is checked on.
+
+    Parameters
+    ----------
+    simulated : float32 array [cycle, 20, channel]
+        All channels of the refiner.
+    measured : float32 array [cycle, 20, muscle]
+        NaN where an electrode was bad: such a cycle does not count for that muscle.
+    held_out : bool array [cycle]
+        Cycles that the refiner was not trained on.
+    calibration : float32 array [cycle, 20, channel], optional
+        Simulated cycles that the refiner was fitted on, none of them held out: what full
+        quantisation finds its ranges on, which is fitting too.
+    mean_pattern : float32 array [20, muscle], optional
+        Mean EMG of the cycles that were fitted on: what skill is measured against.
+
+    Raises
+    ------
+    InputError
+        The shapes do not fit each other, or there is no cycle.
+    """
+
+    simulated: NDArray[np.float32]
+    measured: NDArray[np.float32]
+    held_out: NDArray[np.bool_]
+    calibration: NDArray[np.float32] | None = None
+    mean_pattern: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        shapes = self.simulated.shape, self.measured.shape, self.held_out.shape
+        if (
+            [len(shape) for shape in shapes] != [3, 3, 1]
+            or len({shape[0] for shape in shapes}) != 1
+            or {shapes[0][1], shapes[1][1]} != {SAMPLES}
+            or not shapes[0][0]
+        ):
+            raise InputError(
+                f"reference: expected [cycle, {SAMPLES}, channel], [cycle, {SAMPLES}, muscle] and "
+                f"[cycle] with a cycle at least, found {' '.join(str(list(s)) for s in shapes)}"
+            )
+        for array, expected, what in (
+            (self.calibration, self.simulated.shape[1:], "calibration"),
+            (self.mean_pattern, self.measured.shape[1:], "mean pattern"),
+        ):
+            if array is not None and array.shape[-2:] != expected:
+                raise InputError(
+                    f"reference: expected a {what} of {list(expected)}, found {list(array.shape)}"
+                )
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """The cycles that errors are taken on: those held out, or all where none was."""
+        return self.held_out if self.held_out.any() else np.ones_like(self.held_out)

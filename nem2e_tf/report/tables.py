@@ -1,0 +1,401 @@
+"""Tables for the terminal: which entry to choose, and on what evidence.
+
+Tables for LaTeX, with the package booktabs.
+
+Improvement muscle by muscle, as in the paper's Tables 2 and 3, and what it lacks beside it.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from nem2e_tf.evaluation.results import BLOCK, SEEDS_MEAN, entry_columns
+from nem2e_tf.evaluation.statistics import OVERALL
+from nem2e_tf.report.evidence import Evidence, gather
+from nem2e_tf.report.notes import differing, entry_label, notes
+from nem2e_tf.report.page.html import number, p_value
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "–": "--",
+}
+
+
+def escape(text: object, /) -> str:
+    r"""Write text so that LaTeX prints it as it is.
+
+    Examples
+    --------
+    >>> escape("add_mag1 < 5 %")
+    'add\\_mag1 \\textless{} 5 \\%'
+    """
+    return "".join(_SPECIAL.get(letter, letter) for letter in str(text))
+
+
+def latex_table(rows: pd.DataFrame, /, *, caption: str, label: str, words: Sequence[str]) -> str:
+    """Write a table of text that is ready to print.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Text in every cell; column names are the heads.
+    caption, label : str
+        Of the table.
+    words : sequence of str
+        Columns to align left; the others are aligned right.
+    """
+    form = "".join("l" if name in words else "r" for name in rows.columns)
+    lines = [
+        r"\begin{table}",
+        rf"\caption{{{escape(caption)}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{{form}}}",
+        r"\toprule",
+        " & ".join(escape(name) for name in rows.columns) + r" \\",
+        r"\midrule",
+        *(" & ".join(map(_cell, row)) + r" \\" for row in rows.itertuples(index=False)),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _cell(text: object) -> str:
+    value = escape(text)
+    # A hyphen before a number is a minus.
+    return f"${value}$" if value[:1] in "+-" and value[1:2].isdigit() else value
+
+
+WORDS = ("muscle", "95 % interval", "range", "skill's interval", "skill's range")
+
+
+def entries(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Split a summary of one kind of groups into entries, the highest skill first.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        See `nem2e_tf.evaluation.statistics.summarise`.
+
+    Returns
+    -------
+    list of (label, rows)
+    """
+    overall = summary[summary["muscle"] == OVERALL].sort_values(
+        "skill", ascending=False, kind="stable"
+    )
+    keys = [name for name in entry_columns(summary) if name in summary]
+    settings = differing(overall)
+    found = []
+    for _, row in overall.iterrows():
+        rows = summary[(summary[keys] == row[keys]).all(axis=1)]
+        found.append((entry_label(row, settings), rows))
+    return found
+
+
+def printed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Write one entry's rows as text, ready to print.
+
+    Returns
+    -------
+    DataFrame
+        Muscle, n, mean rate with interval, t, p and Holm's p; skill with interval and Holm's p.
+        Blocks have the range over blocks and no tests.
+    """
+    blocks = bool((rows["by"] == BLOCK).all())
+    columns: dict[str, list[str]] = {
+        "muscle": [str(name) for name in rows["muscle"]],
+        "n": [str(n) for n in rows["n"]],
+    }
+    for name, of, between in (("rate", "", "95 % interval"), ("skill", "skill's ", "interval")):
+        columns[name] = [number(value, 3, sign=True) for value in rows[name]]
+        columns[f"{of}{'range' if blocks else between}"] = [
+            "–" if pd.isna(low) else f"[{number(low, 3, sign=True)}, {number(high, 3, sign=True)}]"
+            for low, high in zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
+        ]
+        if not blocks:
+            columns[f"{of}t"] = [number(value, 2) for value in rows[f"{name}_t"]]
+            columns[f"{of}p"] = [p_value(value) for value in rows[f"{name}_p"]]
+            columns[f"{of}Holm"] = [p_value(value) for value in rows[f"{name}_p_holm"]]
+    return pd.DataFrame(columns)
+
+
+def muscles_latex(summary: pd.DataFrame, /, *, cohort: str) -> str:
+    """Write a LaTeX table an entry."""
+    tables = []
+    for place, (label, rows) in enumerate(entries(summary), start=1):
+        by = str(rows.iloc[0]["by"])
+        caption = (
+            f"{label}: improvement rate against OpenSim and skill over the mean EMG pattern, "
+            f"{cohort}, one {by} left out at a time."
+        )
+        tables.append(
+            latex_table(printed(rows), caption=caption, label=f"tab:{by}-{place}", words=WORDS)
+        )
+    return "\n".join(tables)
+
+
+def muscles_csv(summary: pd.DataFrame, /) -> str:
+    """Write everything that is known of every entry and muscle as CSV."""
+    return summary.to_csv(index=False, lineterminator="\n")
+
+
+FORMAT = 1
+UNKNOWN = "-"
+
+
+def leaderboard(evidence: Evidence, *, by: str) -> Table:
+    """Every entry on two lines, the highest skill first: value and p above, interval below.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        See `gather`.
+    by : str
+        Which kind of groups.
+
+    Returns
+    -------
+    rich.table.Table
+        Readable at 100 columns; cells are folded, never cut, where there are fewer.
+    """
+    rows = evidence.summary[
+        (evidence.summary["by"] == by) & (evidence.summary["muscle"] == OVERALL)
+    ]
+    n_muscles = evidence.summary.loc[evidence.summary["by"] == by, "muscle"].nunique() - 1
+    table = _table(f"{_groups(by, _most(rows['n']))}, mean over {n_muscles} muscles", gap=2)
+    for name, justify in (
+        ("entry", "left"),
+        ("n", "right"),
+        ("rate", "left"),
+        ("skill", "left"),
+        ("r, lag", "left"),
+        (f"RMSE - {evidence.baseline}", "left"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    extra = _extra(rows)
+    for _, row in rows.sort_values("skill", ascending=False, kind="stable").iterrows():
+        settings = f"{row['pattern']} {row['targets']} {row['output']}"
+        more = " ".join(str(row[column]) for column in extra)
+        table.add_row(
+            *_cells(
+                "\n".join(part for part in (row["model"], settings, more) if part),
+                str(row["n"]),
+                _value(row, "rate"),
+                _value(row, "skill"),
+                _shape(row),
+                _against(evidence, row),
+            )
+        )
+    return table
+
+
+def muscle_tables(evidence: Evidence, *, by: str) -> list[Table]:
+    """One table an entry, one row a muscle.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        See `gather`.
+    by : str
+        Which kind of groups.
+    """
+    summary = evidence.summary[evidence.summary["by"] == by]
+    keys = [*(["run"] if "run" in summary else []), "model", "pattern", "targets", "output"]
+    keys += ["recipe", "variant"]
+    tables = []
+    for key, entry in summary.groupby(keys, sort=False):
+        words = [str(word) for word in key if word != SEEDS_MEAN]
+        table = _table(" ".join(words), gap=1)
+        for name in ("muscle", "n", "OpenSim", "pattern", "refined", "rate", "skill", "r, lag"):
+            left = name in ("muscle", "rate", "skill", "r, lag")
+            table.add_column(name, justify="left" if left else "right", overflow="fold")
+        table.add_column(f"RMSE - {evidence.baseline}", overflow="fold")
+        for _, row in entry.iterrows():
+            places = _places(row["rmse_simulated"], row["rmse_refined"])
+            table.add_row(
+                *_cells(
+                    row["muscle"],
+                    str(row["n"]),
+                    *(
+                        _number(row[f"rmse_{name}"], places)
+                        for name in ("simulated", "mean_pattern", "refined")
+                    ),
+                    _value(row, "rate"),
+                    _value(row, "skill"),
+                    _shape(row),
+                    _against(evidence, row),
+                )
+            )
+        tables.append(table)
+    return tables
+
+
+def comparison_table(rows: pd.DataFrame) -> Table:
+    """Compare two runs, a row an entry and muscle.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        See `nem2e_tf.report.comparing.compare`.
+    """
+    table = _table("Difference: second - first", gap=2)
+    for name in ("entry", "muscle", "n", "RMSE", "difference", "rate", "skill"):
+        right = name in ("n", "rate", "skill")
+        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    for _, row in rows.iterrows():
+        places = _places(row["rmse_first"], row["rmse_second"])
+        against = f"\nagainst {row['against']}" if row["against"] else ""
+        variant = "" if row["variant"] == SEEDS_MEAN else f" {row['variant']}"
+        table.add_row(
+            *_cells(
+                f"{row['model']}\n{row['pattern']}{variant}{against}",
+                row["muscle"],
+                str(row["n"]),
+                f"{_number(row['rmse_first'], places)} ->\n{_number(row['rmse_second'], places)}",
+                _with_interval(row, "difference", places),
+                _number(row["rate_difference"], 3, sign="+"),
+                _number(row["skill_difference"], 3, sign="+"),
+            )
+        )
+    return table
+
+
+def to_json(results: pd.DataFrame, references: "pd.DataFrame | None" = None) -> dict[str, Any]:
+    """Everything the tables show and more, as plain values for ``json.dumps``.
+
+    Parameters
+    ----------
+    results, references : DataFrame
+        As for `gather`.
+
+    Returns
+    -------
+    dict
+        ``format``, ``baseline``, and the rows of ``summary``, ``against_baseline`` and
+        ``references`` (overall rows have ``muscle`` = ``overall``; NaN is None), and ``notes`` by
+        kind of group.
+    """
+    evidence = gather(results, references)
+    return {
+        "format": FORMAT,
+        "baseline": evidence.baseline,
+        "summary": records(evidence.summary),
+        "against_baseline": records(evidence.comparison),
+        "references": records(evidence.references),
+        "notes": {by: notes(evidence, by=by) for by in evidence.kinds()},
+    }
+
+
+def _table(title: str, *, gap: int) -> Table:
+    # The box itself puts one space between columns.
+    return Table(
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),
+    )
+
+
+def _cells(*values: str) -> Iterable[Text]:
+    # Plain text: rich would take brackets for markup.
+    return [Text(value, overflow="fold") for value in values]
+
+
+def _groups(by: str, n: int) -> str:
+    if by == BLOCK:
+        return f"{n} blocks of cycles, each left out in turn"
+    return f"Leave one {by} out: {n} {by}s"
+
+
+def _most(values: pd.Series) -> int:
+    return int(values.max()) if len(values) else 0
+
+
+def _extra(rows: pd.DataFrame) -> list[str]:
+    """Settings worth a line of their own: those that differ between entries."""
+    return [
+        column
+        for column in ("run", "recipe", "variant")
+        if column in rows and rows[column].nunique() > 1
+    ]
+
+
+def _value(row: "pd.Series[Any]", name: str) -> str:
+    decimals = 3 if not abs(row[name]) >= 10 else 1
+    return _with_interval(row, name, decimals)
+
+
+def _against(evidence: Evidence, row: "pd.Series[Any]") -> str:
+    table = evidence.comparison
+    if table.empty:
+        return UNKNOWN
+    keys = ["by", "model", "pattern", "targets", "output", "recipe", "variant", "muscle"]
+    keys += ["run"] if "run" in table else []
+    same = table[np.logical_and.reduce([table[key] == row[key] for key in keys])]
+    if same.empty:
+        return UNKNOWN
+    one = same.iloc[0]
+    return _with_interval(one, "difference", _places(one["rmse"], one["rmse_baseline"]))
+
+
+def _with_interval(row: "pd.Series[Any]", name: str, decimals: int) -> str:
+    if np.isnan(row[name]):
+        return UNKNOWN
+    first = f"{row[name]:+z.{decimals}f}"
+    p = row[f"{name}_p_holm"]
+    if not np.isnan(p):
+        first += " p<.001" if p < 0.001 else f" p={p:.3f}".replace("=0.", "=.")
+    if np.isnan(row[f"{name}_low"]):
+        return first
+    return f"{first}\n[{row[f'{name}_low']:+z.{decimals}f}, {row[f'{name}_high']:+z.{decimals}f}]"
+
+
+def _shape(row: "pd.Series[Any]") -> str:
+    lag = UNKNOWN if np.isnan(row["lag_ms"]) else f"{row['lag_ms']:+z.0f} ms"
+    return f"{_number(row['r'], 2)}\n{lag}"
+
+
+def _number(value: float, decimals: int, *, sign: str = "-") -> str:
+    return UNKNOWN if np.isnan(value) else f"{value:{sign}z.{decimals}f}"
+
+
+def _places(*errors: float) -> int:
+    """Decimals that show four digits of the smallest of some errors, 3 to 5."""
+    known = [error for error in errors if error > 0]
+    return int(np.clip(3 - np.floor(np.log10(min(known))), 3, 5)) if known else 3
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as plain values for ``json.dumps``; NaN is None."""
+    return [
+        {str(name): _plain(value) for name, value in row.items()}
+        for row in table.to_dict(orient="records")
+    ]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,1 @@
+"""Signals: EMG and gait."""

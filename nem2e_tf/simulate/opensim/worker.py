@@ -1,0 +1,130 @@
+"""One tool of OpenSim, run in a process of its own; called by `nem2e_tf.simulate.opensim.process`.
+
+Uses nothing but OpenSim and the standard library, so that it also runs under the Python of another
+OpenSim installation. Its argument is a JSON file; its answer is written beside it.
+"""
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+MOMENT_ARM = 1e-3
+
+
+def run_tool(opensim: Any, job: dict[str, Any]) -> None:
+    """Run the tools of a job, one after the other, each from its setup file.
+
+    What they return is not looked at, for it is wrong either way: the caller looks at the files.
+    """
+    for kind, setup in job["tools"]:
+        sys.stdout.write(f"nem2e-tf: {kind} {setup}\n")
+        sys.stdout.flush()
+        getattr(opensim, kind)(setup).run()
+
+
+def run_moco(opensim: Any, job: dict[str, Any]) -> None:
+    """Solve a MocoInverse: of a setup file, or of what the job says."""
+    if job.get("setup"):
+        inverse = opensim.MocoInverse()
+        inverse.assign(opensim.OpenSimObject.makeObjectFromFile(job["setup"]))
+    else:
+        inverse = moco_problem(opensim, job)
+    # The solution is part of what is solved, which has to live as long.
+    solved = inverse.solve()
+    solution = solved.getMocoSolution()
+    if solution.isSealed():
+        solution.unseal()
+        status = str(solution.getStatus())
+        raise RuntimeError(f"MocoInverse found no solution: {status}")
+    opensim.STOFileAdapter.write(solution.exportToStatesTable(), job["states"])
+    opensim.STOFileAdapter.write(solution.exportToControlsTable(), job["controls"])
+
+
+def moco_problem(opensim: Any, job: dict[str, Any]) -> Any:
+    """Make a MocoInverse of what the job says."""
+    model = opensim.ModelProcessor(job["model"])
+    model.append(opensim.ModOpAddExternalLoads(job["loads"]))
+    model.append(opensim.ModOpIgnoreTendonCompliance())
+    model.append(opensim.ModOpReplaceMusclesWithDeGrooteFregly2016())
+    model.append(opensim.ModOpIgnorePassiveFiberForcesDGF())
+    model.append(opensim.ModOpScaleActiveFiberForceCurveWidthDGF(1.5))
+    model.append(opensim.ModOpAddReserves(job["reserve"], 1000.0))
+    inverse = opensim.MocoInverse()
+    inverse.setName("moco")
+    inverse.setModel(model)
+    kinematics = opensim.TableProcessor(job["motion"])
+    if job["cutoff"] > 0:
+        kinematics.append(opensim.TabOpLowPassFilter(job["cutoff"]))
+    kinematics.append(opensim.TabOpUseAbsoluteStateNames())
+    inverse.setKinematics(kinematics)
+    inverse.set_kinematics_allow_extra_columns(True)
+    inverse.set_initial_time(job["start"])
+    inverse.set_final_time(job["end"])
+    inverse.set_mesh_interval(job["interval"])
+    inverse.set_convergence_tolerance(1e-3)
+    inverse.set_constraint_tolerance(1e-3)
+    inverse.set_max_iterations(job["iterations"])
+    return inverse
+
+
+def facts(opensim: Any, job: dict[str, Any]) -> dict[str, Any]:
+    """Tell what takes OpenSim to know: height of the centre of mass, what muscles move."""
+    model = opensim.Model(job["model"])
+    state = model.initSystem()
+    columns = opensim.TimeSeriesTable(job["motion"]) if job.get("motion") else None
+    coordinates = model.getCoordinateSet()
+    names = [coordinates.get(i).getName() for i in range(coordinates.getSize())]
+    if columns is not None:
+        labels = list(columns.getColumnLabels())
+        row = columns.getRowAtIndex(columns.getNumRows() // 2)
+        degrees = columns.hasTableMetaDataKey("inDegrees") and (
+            columns.getTableMetaDataString("inDegrees") == "yes"
+        )
+        for name in names:
+            if name in labels and not coordinates.get(name).getLocked(state):
+                value = row[labels.index(name)]
+                if degrees and coordinates.get(name).getMotionType() == 1:
+                    value *= 0.017453292519943295
+                coordinates.get(name).setValue(state, value, False)
+        model.assemble(state)
+    model.realizePosition(state)
+    muscles = model.getMuscles()
+    moved = [
+        name
+        for name in names
+        if any(
+            abs(muscles.get(i).computeMomentArm(state, coordinates.get(name))) > MOMENT_ARM
+            for i in range(muscles.getSize())
+        )
+    ]
+    height = model.calcMassCenterPosition(state)[1]
+    return {"moved_by_muscles": moved, "com_height": height, "mass": model.getTotalMass(state)}
+
+
+def main() -> None:
+    """Run a job; the process ends without OpenSim's clean-up, which damages files it wrote."""
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    answer: dict[str, Any] = {}
+    try:
+        opensim = importlib.import_module("opensim")
+        opensim.Logger.removeFileSink()
+        answer["opensim"] = str(opensim.GetVersion())
+        if job.get("tools"):
+            run_tool(opensim, job)
+        if job.get("moco"):
+            run_moco(opensim, job["moco"])
+        if job.get("facts"):
+            answer["facts"] = facts(opensim, job["facts"])
+    except Exception as error:
+        answer["error"] = f"{type(error).__name__}: {error}"
+    Path(sys.argv[2]).write_text(json.dumps(answer), encoding="utf-8")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Other views of a built model: another form of its recurrences, its attention weights, its fit.
+
+What most refiners share: normalised input at the front, scaled activity at the end.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import keras
+
+
+def framed_input(n_samples: int, n_channels: int) -> tuple[Any, Any]:
+    """Make the input and its normalised form.
+
+    Returns
+    -------
+    tuple
+        ``simulated`` [batch, sample, channel] and the same normalised by channel.
+    """
+    import keras
+
+    from nem2e_tf.zoo.layers import ChannelNormalisation
+
+    simulated = keras.Input((n_samples, n_channels), name="simulated")
+    return simulated, ChannelNormalisation(name="channel_normalisation")(simulated)
+
+
+def recurrent_model(
+    read: Callable[[Any, int], Any],
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    n_layers: int,
+    dropout: float,
+    output: str,
+) -> "keras.Model":
+    """Make a model of recurrent layers on top of each other, with dropout after each.
+
+    Parameters
+    ----------
+    read : callable (features [batch, sample, feature], number of the layer, from 1) -> features
+        One layer.
+    """
+    from nem2e_tf.zoo.layers import Dropout
+
+    simulated, features = framed_input(n_samples, n_channels)
+    for number in range(1, n_layers + 1):
+        features = Dropout(dropout, name=f"dropout_{number}")(read(features, number))
+    return framed_model(simulated, features, n_targets, output)
+
+
+def framed_model(simulated: Any, features: Any, n_targets: int, output: str) -> "keras.Model":
+    """Read the targets off the features, sample by sample, and scale them to muscle activity.
+
+    Parameters
+    ----------
+    simulated : KerasTensor
+        The model's input.
+    features : KerasTensor [batch, sample, feature]
+        What the refiner made of it.
+    n_targets : int
+        Measured muscles.
+    output : {"direct", "residual"}
+        See `nem2e_tf.zoo.layers.TargetScaling`.
+    """
+    import keras
+
+    from nem2e_tf.zoo.layers import Dense, TargetScaling
+
+    normalised = Dense(n_targets, name="head")(features)
+    refined = TargetScaling(output=output, name="target_scaling")(normalised)
+    return keras.Model(simulated, refined)
+
+
+def set_recurrence_form(model: "keras.Model", form: str) -> None:
+    """Choose how a model's recurrences are computed when it is traced next.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Changed in place; its weights stay.
+    form : {"unrolled", "loop"}
+        ``unrolled`` to train, ``loop`` to export small.
+    """
+    from nem2e_tf.zoo.layers.recurrence import FORMS
+
+    if form not in FORMS:
+        raise ValueError(f"Expected form to be one of {FORMS}. Received: form={form!r}")
+    for layer in all_layers(model):
+        if hasattr(layer, "form"):
+            layer.form = form
+
+
+def with_attention(model: "keras.Model") -> "keras.Model":
+    """Return a model that gives the attention weights as well.
+
+    Parameters
+    ----------
+    model : keras.Model
+        One of the zoo's attention entries, fresh or loaded.
+
+    Returns
+    -------
+    keras.Model
+        Shares the layers; outputs (refined [batch, sample, target], weights
+        [batch, sample, token]), tokens being samples (temporal) or channels (spatial).
+
+    Raises
+    ------
+    ValueError
+        The model has no attention.
+    """
+    import keras
+
+    for layer in model.layers:
+        if getattr(layer, "attention", False):
+            return keras.Model(model.input, [model.output, layer.output[1]])
+    raise ValueError(f"Expected a model with attention. Received: {model.name}, which has none")
+
+
+def calibrated(
+    model: "keras.Model",
+    simulated: NDArray[np.float32],
+    measured: NDArray[np.float32],
+    present: NDArray[np.bool_],
+) -> dict[int, NDArray[np.float32]]:
+    """Compute a model's normalisation weights from training rows, without setting them.
+
+    Parameters
+    ----------
+    model : keras.Model
+    simulated : float32 array [row, sample, channel]
+    measured : float32 array [row, sample, target]
+        NaN allowed where not `present`.
+    present : bool array [row, target]
+        Whether a muscle was measured in that row.
+
+    Returns
+    -------
+    dict
+        Index in ``model.non_trainable_variables`` -> value.
+    """
+    index = {id(weight): i for i, weight in enumerate(model.non_trainable_variables)}
+    values = {}
+    for layer in all_layers(model):
+        if hasattr(layer, "statistics"):
+            computed = layer.statistics(simulated, measured, present)
+            for weight, value in zip(layer.non_trainable_variables, computed, strict=True):
+                values[index[id(weight)]] = value
+    return values
+
+
+def calibrate(
+    model: "keras.Model",
+    simulated: NDArray[np.float32],
+    measured: NDArray[np.float32],
+    present: NDArray[np.bool_],
+) -> None:
+    """Set a model's normalisation weights from training rows; see `calibrated`."""
+    for index, value in calibrated(model, simulated, measured, present).items():
+        model.non_trainable_variables[index].assign(value)
+
+
+def all_layers(model: "keras.Model") -> Iterator[Any]:
+    """Yield every layer once, those within layers too."""
+    seen: set[int] = set()
+    waiting: list[Any] = list(model.layers)
+    while waiting:
+        layer = waiting.pop(0)
+        if id(layer) not in seen:
+            seen.add(id(layer))
+            yield layer
+            waiting.extend(getattr(layer, "_layers", []))

@@ -1,0 +1,212 @@
+"""A bidirectional LSTM.
+
+A plain recurrent network.
+
+A long short-term memory network.
+
+A gated recurrent unit network.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nem2e_tf.zoo.registry import register
+
+if TYPE_CHECKING:
+    import keras
+
+
+@register()
+def rnn(
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    counterparts: Sequence[Sequence[int]],
+    units: int = 64,
+    n_layers: int = 1,
+    dropout: float = 0.0,
+    output: str = "direct",
+) -> "keras.Model":
+    """Plain recurrent network (Elman 1990), the paper's "RNN" baseline.
+
+    Reads the cycle once from its start; the state is all it knows of earlier samples.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_targets, counterparts
+        See `nem2e_tf.zoo.create`.
+    units : int
+        Size of the state. 64 is enough for tens of subjects; the paper's networks have 700.
+    n_layers : int
+        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+    dropout : float
+        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+    output : {"direct", "residual"}
+        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+    """
+    from nem2e_tf.zoo.layers import SimpleRNN
+    from nem2e_tf.zoo.models import recurrent_model
+
+    del counterparts
+
+    def read(features: Any, number: int) -> Any:
+        return SimpleRNN(units, name=f"recurrence_{number}")(features)[0]
+
+    return recurrent_model(
+        read,
+        n_samples=n_samples,
+        n_channels=n_channels,
+        n_targets=n_targets,
+        n_layers=n_layers,
+        dropout=dropout,
+        output=output,
+    )
+
+
+@register()
+def lstm(
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    counterparts: Sequence[Sequence[int]],
+    units: int = 64,
+    n_layers: int = 1,
+    dropout: float = 0.0,
+    output: str = "direct",
+) -> "keras.Model":
+    """Long short-term memory (Hochreiter & Schmidhuber 1997), the paper's "LSTM" baseline.
+
+    Reads the cycle once from its start. Causal: it can refine sample by sample as they come.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_targets, counterparts
+        See `nem2e_tf.zoo.create`.
+    units : int
+        Size of the state. 64 is enough for tens of subjects; the paper's networks have 700.
+    n_layers : int
+        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+    dropout : float
+        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+    output : {"direct", "residual"}
+        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+    """
+    from nem2e_tf.zoo.layers import LSTM
+    from nem2e_tf.zoo.models import recurrent_model
+
+    del counterparts
+
+    def read(features: Any, number: int) -> Any:
+        return LSTM(units, name=f"recurrence_{number}")(features)[0]
+
+    return recurrent_model(
+        read,
+        n_samples=n_samples,
+        n_channels=n_channels,
+        n_targets=n_targets,
+        n_layers=n_layers,
+        dropout=dropout,
+        output=output,
+    )
+
+
+@register()
+def gru(
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    counterparts: Sequence[Sequence[int]],
+    units: int = 64,
+    n_layers: int = 1,
+    dropout: float = 0.0,
+    output: str = "direct",
+) -> "keras.Model":
+    """Gated recurrent units (Cho et al. 2014): three quarters of an LSTM's weights.
+
+    Reads the cycle once from its start. Causal: it can refine sample by sample as they come.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_targets, counterparts
+        See `nem2e_tf.zoo.create`.
+    units : int
+        Size of the state. 64 is enough for tens of subjects; the paper's networks have 700.
+    n_layers : int
+        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+    dropout : float
+        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+    output : {"direct", "residual"}
+        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+    """
+    from nem2e_tf.zoo.layers import GRU
+    from nem2e_tf.zoo.models import recurrent_model
+
+    del counterparts
+
+    def read(features: Any, number: int) -> Any:
+        return GRU(units, name=f"recurrence_{number}")(features)[0]
+
+    return recurrent_model(
+        read,
+        n_samples=n_samples,
+        n_channels=n_channels,
+        n_targets=n_targets,
+        n_layers=n_layers,
+        dropout=dropout,
+        output=output,
+    )
+
+
+@register()
+def bilstm(
+    *,
+    n_samples: int,
+    n_channels: int,
+    n_targets: int,
+    counterparts: Sequence[Sequence[int]],
+    units: int = 64,
+    n_layers: int = 1,
+    dropout: float = 0.0,
+    output: str = "direct",
+) -> "keras.Model":
+    """Bidirectional LSTM (Graves & Schmidhuber 2005): refines each sample knowing the whole cycle.
+
+    Undoes a simulation that is late as well as one that is early, which a causal network cannot.
+
+    Parameters
+    ----------
+    n_samples, n_channels, n_targets, counterparts
+        See `nem2e_tf.zoo.create`.
+    units : int
+        Size of the state in each direction. 64 is enough for tens of subjects.
+    n_layers : int
+        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+    dropout : float
+        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+    output : {"direct", "residual"}
+        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+    """
+    import keras
+
+    from nem2e_tf.zoo.layers import LSTM
+    from nem2e_tf.zoo.models import recurrent_model
+
+    del counterparts
+
+    def read(features: Any, number: int) -> Any:
+        forwards = LSTM(units, name=f"forwards_{number}")(features)[0]
+        backwards = LSTM(units, backwards=True, name=f"backwards_{number}")(features)[0]
+        return keras.layers.Concatenate(name=f"both_{number}")([forwards, backwards])
+
+    return recurrent_model(
+        read,
+        n_samples=n_samples,
+        n_channels=n_channels,
+        n_targets=n_targets,
+        n_layers=n_layers,
+        dropout=dropout,
+        output=output,
+    )

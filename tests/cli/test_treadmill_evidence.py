@@ -1,0 +1,42 @@
+"""What the evidence says of the real recording: most of the gain needs no refiner."""
+
+import pytest
+
+from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.controls.blind import input_blind, sentences
+from nem2e_tf.training.chunk import Workshop
+from nem2e_tf.training.cross_validation import write_results
+from nem2e_tf.training.plan import Settings, make_plan
+from nem2e_tf.training.run_folder import create_run
+
+MUSCLES = ("soleus", "gasmed", "gaslat", "vasmed", "vaslat", "recfem")
+
+
+@pytest.mark.shared_data
+def test_the_mean_pattern_alone_reaches_nearly_all_of_the_gain(shared_data, tmp_path):
+    source = shared_data / "treadmill_walk"
+    files = ",".join(str(source / name) for name in ("so_activation.sto", "emg.sto", "grf.mot"))
+    (tmp_path / "manifest.csv").write_text(
+        "subject,condition,speed,side,simulated,emg,ground_reaction,plate\n"
+        f"S1,treadmill,,l,{files},1_ground_force\n"
+    )
+    rows = "".join(f"{muscle}_{{side}}_activation,{muscle}\n" for muscle in MUSCLES)
+    (tmp_path / "channels.csv").write_text(f"column,muscle\n{rows}")
+    cohort = build(tmp_path / "manifest.csv", name="treadmill")[0]
+    settings = Settings(models=("affine", "linear"), targets="joint", blocks=5)
+    plan = make_plan(cohort, settings)
+    run = create_run(tmp_path / "run", cohort, settings, plan)
+    shop = Workshop(cohort, settings, plan)
+    for chunk in range(len(plan.chunks)):
+        run.write_chunk(chunk, shop.run(chunk))
+    table = input_blind(write_results(run, cohort))
+    overall = table[table["muscle"] == "overall"].set_index("model")
+    assert overall["mean_pattern_rate"].tolist() == pytest.approx([-0.84] * 2, abs=0.01)
+    assert overall.loc["linear", "share"] == pytest.approx(0.98, abs=0.01)
+    assert overall.loc["affine", "share"] > 1
+    assert overall["verdict"].to_dict() == {"affine": "worse", "linear": "adds"}
+    assert overall["skill_p"].isna().all()
+    told = "\n".join(sentences(table, by="block"))
+    assert "has a rate of -0.84" in told
+    assert "Skill over the mean pattern in every block: linear." in told
+    assert "linear 98 %, affine 110 %" in told

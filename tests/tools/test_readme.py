@@ -1,0 +1,119 @@
+"""The README's commands and examples: each parses, and those on recordings give what is shown."""
+
+import contextlib
+import os
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from nem2e_tf.cli.main import group
+from nem2e_tf.io.storage import Storage, write_storage
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+BLOCKS = re.findall(r"^```\w*\n(.*?)^```", (CHECKOUT / "README.md").read_text(), re.M | re.S)
+LINES = "\n".join(BLOCKS).replace("\\\n", " ").splitlines()
+COMMANDS = [
+    words[1:]
+    for words in (shlex.split(line.removeprefix("$ "), comments=True) for line in LINES
+                  if line.removeprefix("$ ").startswith("nem2e-tf "))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_is_one(words):
+    """Arguments and options are parsed; nothing runs."""
+    command: click.Command = group
+    context = click.Context(group)
+    while isinstance(command, click.Group) and not words[0].startswith("-"):
+        command, words = command.get_command(context, words[0]), words[1:]
+    with contextlib.suppress(click.exceptions.Exit):  # --help
+        command.make_context(command.name, list(words))
+
+
+def test_the_commands_are_those_of_the_whole_way():
+    assert len(COMMANDS) > 12
+    first = {" ".join(words[:2]) for words in COMMANDS}
+    assert {"data build", "data import", "data check", "data plot"} <= first
+
+
+def test_every_tool_is_there():
+    tools = {line.split()[0] for line in LINES if line.startswith("tools/")}
+    assert {"tools/demo", "tools/fuzz-storage", "tools/bench-import"} <= tools
+    for tool in tools:
+        assert os.access(CHECKOUT / tool, os.X_OK), tool
+
+
+def block(start):
+    """The example that starts so."""
+    (found,) = [text for text in BLOCKS if text.startswith(start)]
+    return found
+
+
+def run(words, folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    return CliRunner().invoke(group, words, catch_exceptions=False)
+
+
+def shown(command):
+    """The words of a command and the lines shown below it; ``...`` stands for others."""
+    (text,) = [b for b in BLOCKS if b.startswith(f"$ {command}")]
+    first, *lines = text.splitlines()
+    return shlex.split(first)[2:], [line.rstrip() for line in lines if line != "..."]
+
+
+def test_raw_emg_with_recipe_and_events(tmp_path, monkeypatch):
+    names = ("gasmed", "gaslat", "tibant")
+    (tmp_path / "manifest.csv").write_text(block("subject,condition,speed,side,simulated,emg,rec"))
+    (tmp_path / "events.csv").write_text(block("trial,side,event"))
+    (tmp_path / "channels.csv").write_text(block("column,muscle,electrode"))
+    time, fine = np.arange(0, 3, 0.01), np.arange(0, 3, 0.001)
+    rng = np.random.default_rng(0)
+    for trial in ("free", "fast"):
+        legs = [(name, leg) for leg in "rl" for name in names]
+        curves = [0.4 + 0.3 * np.cos(6 * time + (leg == "l") * np.pi) for _, leg in legs]
+        labels = tuple(f"{name}_{leg}" for name, leg in legs)
+        write_storage(
+            tmp_path / f"{trial}_activation.sto",
+            Storage("activation", labels, time, np.stack(curves, axis=1)),
+        )
+        raw = rng.normal(size=(len(fine), 2)) * (1 + 0.8 * np.cos(6 * fine))[:, None]
+        table = np.column_stack([fine, raw])
+        np.savetxt(
+            tmp_path / f"{trial}_emg.csv", table, delimiter=",", header="time,GAS,TA", comments=""
+        )
+    (command,) = [words for words in COMMANDS if "subject-maximum" in words]
+    result = run(command, tmp_path, monkeypatch)
+    assert result.exit_code == 0, result.stderr
+    assert "3 cycles of 1 subjects, 6 simulated channels, 2 muscles (gasmed, tibant)" in (
+        result.stdout
+    )
+    assert "unit mv (as stated), envelopes by recipe standard" in result.stderr
+    (command,) = [words for words in COMMANDS if words[:2] == ["data", "plot"]]
+    assert run(command, tmp_path, monkeypatch).exit_code == 0
+    assert (tmp_path / "curves.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.shared_data
+def test_the_treadmill_recording_gives_what_is_shown(shared_data, tmp_path, monkeypatch):
+    for path in (shared_data / "treadmill_walk").glob("*.[sm]*"):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "manifest.csv").write_text(block("subject,condition,speed,side,simulated,emg,gr"))
+    (tmp_path / "channels.csv").write_text(block("column,muscle\n"))
+    for command in ("nem2e-tf data build", "nem2e-tf data check"):
+        words, lines = shown(command)
+        result = run(words, tmp_path, monkeypatch)
+        assert result.exit_code == 0, result.stderr
+        told = [line.rstrip() for line in result.output.splitlines()]
+        for line in lines:
+            start = line.removesuffix("...")
+            assert any(
+                found.startswith(start) if line.endswith("...") else found == line for found in told
+            ), line
+        warned = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
+        assert len(warned) == sum(line.startswith("odd: ") for line in lines)
