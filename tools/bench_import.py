@@ -32,7 +32,8 @@ def make_tree(folder: Path) -> None:
 
 def main() -> int:
     """Make the tree, import it, and print what it took."""
-    folder = Path(sys.argv[1])
+    cache = Path(__file__).resolve().parents[1] / ".cache" / "bench-import"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else cache
     folder.mkdir(parents=True, exist_ok=True)
     make_tree(folder)
     files = [path for path in (folder / "release").rglob("*") if path.is_file()]

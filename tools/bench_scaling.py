@@ -20,6 +20,8 @@ import numpy as np
 import pandas as pd
 from large_cohort import measure
 
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
+
 MULTIPLES = (1, 4, 16)
 KINDS = ("cycles", "fits")
 CYCLES = 8
@@ -105,7 +107,9 @@ def plot(table: pd.DataFrame, file: Path) -> None:
 def main() -> None:
     """Measure, print the slopes, write the table and the plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where table and plot go")
+    parser.add_argument(
+        "--folder", type=Path, default=CACHE / "bench-scaling", help="where results go"
+    )
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3, help="medians are given")
     parser.add_argument("--disk", type=float, metavar="GB", help="a cohort of that size instead")

@@ -105,7 +105,8 @@ def main() -> None:
     if arguments.one:
         contender, name, batch = arguments.one
         # a thread of the pipeline or of the runtime on another core would not count
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        if hasattr(os, "sched_setaffinity"):  # Linux only
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         print(json.dumps((CONTENDERS | MEASUREMENTS)[contender](name, int(batch))))
         return
     if arguments.paper_size:

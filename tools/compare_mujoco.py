@@ -6,6 +6,7 @@ Fails where a moment of hip flexion, knee or ankle has r of .9 or less against O
 Run by ``tools/compare-mujoco``, which makes the environment.
 """
 
+import os
 import sys
 import tempfile
 import time
@@ -50,7 +51,9 @@ def correlation(ours: Storage, label: str, theirs: Storage, other: str) -> float
 
 def main() -> int:
     """Run both and print the comparison."""
-    folder = Path(sys.argv[1])
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    shared = Path(os.environ.get("NEM2E_SHARED_DATA", beside))
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else shared / "opensim_walk3d"
     model, forces = folder / "subject_walk_scaled.osim", folder / "grf_walk.mot"
     with tempfile.TemporaryDirectory() as scratch:
         motion = Path(scratch) / "coordinates.sto"

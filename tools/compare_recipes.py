@@ -11,12 +11,12 @@ Run by ``tools/compare-recipes``, which makes the environment. Writes recipes.cs
 """
 
 import argparse
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import cpu_count
 from scipy import stats
 
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
@@ -26,8 +26,10 @@ from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
 
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
+
 MODEL, PATTERN = "stdr-net-temporal", "one-entire"
-CORES = len(os.sched_getaffinity(0))
+CORES = cpu_count()
 
 
 def of_one_muscle(cohort: Cohort, muscle: str) -> Cohort:
@@ -106,7 +108,12 @@ def tell(chunk: int, _: int, finished: bool) -> None:
 def main() -> None:
     """Fit under both recipes, print and write the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where runs go; they are resumed")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=CACHE / "compare-recipes",
+        help="where runs go; they are resumed",
+    )
     parser.add_argument("--cohort", default="walk", help="walk, run, or a cohort folder")
     parser.add_argument("--muscle", help="one that was measured; the first by default")
     parser.add_argument("--by", default="subject", help="column whose groups are left out")

@@ -8,12 +8,12 @@ Run by ``tools/planted-truth``, which makes the environment. Writes planted_trut
 """
 
 import argparse
-import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from joblib import cpu_count
 
 from nem2e_tf import zoo
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
@@ -28,6 +28,8 @@ from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.rows import thin
 from nem2e_tf.training.run_folder import open_run
 from nem2e_tf.training.train import train
+
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
 
 LAG_PERCENT = 8.0
 SPATIAL = "stdr-net-spatial"
@@ -146,7 +148,12 @@ def one_an_electrode(cohort: Cohort) -> Cohort:
 def main() -> None:
     """Read the arguments, run both questions, write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where runs go; they are resumed")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=CACHE / "planted-truth",
+        help="where runs go; they are resumed",
+    )
     parser.add_argument("--lag-cohort", choices=["walk", "run"], default="walk")
     parser.add_argument("--leak-cohort", choices=["walk", "run"], default="run")
     parser.add_argument("--table", type=Path, help="CSV to write")
@@ -157,7 +164,7 @@ def main() -> None:
     set_up_tensorflow()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     settings = {"recipe": recipe("fast")}
-    jobs = len(os.sched_getaffinity(0))
+    jobs = cpu_count()
     rows: list[dict] = []
     if arguments.only != "leak":
         rows += planted_lag(arguments.folder, arguments.lag_cohort, jobs=jobs, settings=settings)

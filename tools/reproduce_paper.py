@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+from joblib import cpu_count
 from memory_log import memory
 
 from nem2e_tf.cohorts.cohort import load_cohort
@@ -26,12 +27,14 @@ from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import Recipe, recipe
 
+CACHE = Path(__file__).resolve().parents[1] / ".cache"
+
 PARTS = (
     ("stdr-net-temporal", ("one-quarter", "one-entire")),
     ("stdr-net-spatial", ("all-entire",)),
 )
 MIB = 1024.0
-CORES = len(os.sched_getaffinity(0))
+CORES = cpu_count()
 
 
 def fit(
@@ -122,7 +125,12 @@ def folder_name(chosen: Recipe) -> str:
 def main() -> None:
     """Read the arguments, fit, print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="where runs go; they are resumed")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=CACHE / "reproduce-paper",
+        help="where runs go; they are resumed",
+    )
     parser.add_argument("--recipe", choices=["fast", "paper"], default="fast")
     parser.add_argument("--only", choices=list(DIGESTS), help="one of the cohorts")
     parser.add_argument("--units", type=int, help="for a trial: size of the networks")

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import zoo_pictures
 import zoo_table
+from joblib import cpu_count
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BLOCKS = 5
@@ -204,7 +205,7 @@ def publish(found: list[tuple[Task, pd.DataFrame, dict[str, Any]]], results: Pat
             )
     costs = pd.DataFrame([costs for _, _, costs in found])
     merge(results / "costs.csv", costs, ["cohort", "model", "pattern", "targets"], order)
-    about = {**versions(), "processor": processor(), "cores": len(os.sched_getaffinity(0))}
+    about = {**versions(), "processor": processor(), "cores": cpu_count()}
     lines = [f'{name},"{value}"' for name, value in about.items()]
     (results / "about.csv").write_text("\n".join(["name,value", *lines, ""]), encoding="utf-8")
 
@@ -272,7 +273,7 @@ def main() -> None:
         "--only", action="append", default=[], metavar="NAME", help="entry or cohort; repeatable"
     )
     parser.add_argument("--cache", type=Path, default=CHECKOUT / ".cache" / "zoo")
-    parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--jobs", type=int, default=cpu_count())
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--table", action="store_true", help="only write the tables and cards of the CSV"

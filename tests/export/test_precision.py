@@ -30,17 +30,6 @@ NAMES = list(small.CHANNELS)
 LOOSE = ["--largest-difference", "0.5", "--largest-change", "0.5"]
 
 
-def with_training_cycles(refiner):
-    """The refiner, with cycles to calibrate on and a mean pattern that it is compared with."""
-    random = np.random.default_rng(1)
-    reference = replace(
-        refiner.reference,
-        calibration=random.random((12, 20, 4), dtype=np.float32),
-        mean_pattern=np.full((20, 2), 0.25, np.float32),
-    )
-    return Refiner(refiner.info, refiner.models, reference)
-
-
 def saved(refiner, folder):
     save_refiner(folder, refiner.models, refiner.info, refiner.reference)
     return folder
@@ -64,7 +53,7 @@ def refused(*arguments):
 def folder(tmp_path_factory):
     """A refiner's folder with a recurrence, and everything the command makes of it."""
     place = tmp_path_factory.mktemp("precision")
-    saved(with_training_cycles(small.joint("lstm", units=16)), place / "refiner")
+    saved(small.with_training_cycles(small.joint("lstm", units=16)), place / "refiner")
     wanted = [word for name in PRECISIONS for word in ("--precision", name)]
     run = invoke(place / "refiner", "--tflite", *wanted, *LOOSE, "-o", place / "out")
     assert run.exit_code == 0, run.output
@@ -171,7 +160,7 @@ def test_integers_in_and_out_give_the_same(folder, tmp_path):
 
 
 def test_calibration_never_sees_what_is_held_out(tmp_path):
-    refiner = with_training_cycles(small.joint("linear"))
+    refiner = small.with_training_cycles(small.joint("linear"))
     refiner.reference.simulated[refiner.reference.held_out] = 777.0  # the marker
     refiner.reference.simulated[~refiner.reference.held_out] = 555.0
     (piece,) = pieces_of(refiner)
@@ -256,7 +245,7 @@ def converted(tmp_path_factory):
     import tensorflow as tf
 
     place = tmp_path_factory.mktemp("converted")
-    refiner = with_training_cycles(small.joint("lstm", units=4))
+    refiner = small.with_training_cycles(small.joint("lstm", units=4))
     (piece,) = pieces_of(refiner)
     write_saved_model(piece.model, place / "loop", recurrence="loop", batch=1)
     module = tf.Module()
@@ -321,7 +310,7 @@ def test_combined_is_the_same_as_one_by_one(kind):
 
 
 def test_combined_file(tmp_path):
-    refiner = with_training_cycles(small.by_hand())
+    refiner = small.with_training_cycles(small.by_hand())
     place = saved(refiner, tmp_path / "refiner")
     run = invoke(
         *(place, "--tflite", "--combine", "--precision", "float32", "--precision", "int8"),
@@ -342,7 +331,7 @@ def test_combined_file(tmp_path):
 
 
 def test_calibration_rows_are_what_a_model_takes_in():
-    refiner = with_training_cycles(small.by_hand())
+    refiner = small.with_training_cycles(small.by_hand())
     soleus, glmed1 = pieces_of(refiner)
     cycles = refiner.reference.calibration
     np.testing.assert_array_equal(calibration_rows(soleus, cycles), cycles[:, :, :1])

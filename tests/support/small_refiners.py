@@ -1,5 +1,7 @@
 """Small refiners whose output is known by hand, and small untrained ones of the zoo."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from nem2e_tf.refiners.refiner import Muscle, Reference, Refiner, RefinerInfo, load_keras
@@ -80,3 +82,14 @@ def joint(entry, **options):
     )
     calibrate(model, cycles.simulated, cycles.measured, np.ones((7, 2), bool))
     return Refiner(info("all-entire", "joint", model=entry), {"joint": model}, cycles)
+
+
+def with_training_cycles(refiner):
+    """The refiner, with cycles to calibrate on and a mean pattern that it is compared with."""
+    random = np.random.default_rng(1)
+    reference = replace(
+        refiner.reference,
+        calibration=random.random((12, 20, 4), dtype=np.float32),
+        mean_pattern=np.full((20, 2), 0.25, np.float32),
+    )
+    return Refiner(refiner.info, refiner.models, reference)

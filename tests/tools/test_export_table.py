@@ -19,9 +19,7 @@ import export_table  # noqa: E402
 
 @pytest.fixture(scope="module")
 def rows():
-    from test_export_precision import with_training_cycles
-
-    return list(export_table.rows_of("linear", with_training_cycles(small.joint("linear"))))
+    return list(export_table.rows_of("linear", small.with_training_cycles(small.joint("linear"))))
 
 
 def test_every_format_has_its_row_and_every_cell_says_something(rows):
