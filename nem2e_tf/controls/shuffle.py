@@ -51,13 +51,10 @@ def clopper_pearson(happened: int, among: int, *, level: float = 0.95) -> tuple[
     """
     if among < 1:
         return math.nan, math.nan
-    from scipy.stats import beta
+    from scipy.stats import binomtest
 
-    outside = (1.0 - level) / 2.0
-    low = float(beta.ppf(outside, happened, among - happened + 1)) if happened else 0.0
-    rest = among - happened
-    high = float(beta.ppf(1.0 - outside, happened + 1, rest)) if rest else 1.0
-    return low, high
+    interval = binomtest(happened, among).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)
 
 
 NOMINAL = 0.025

@@ -1,25 +1,36 @@
-"""What stands beside means and t tests: effect sizes, ranks, power and the people it would take.
+"""Effect sizes of paired differences, a rank test, and the number of people a test requires.
 
-Effect sizes of paired differences, and a rank test that assumes no normal distribution.
-
-How many people it takes: power of the t test on one value a person.
+They complement the means and t tests of `nem2e_tf.evaluation.statistics`: how large a difference is
+in units of its spread over people, a test that assumes no normal distribution, and the power of the
+t test on one value per person.
 """
 
 import math
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from nem2e_tf.evaluation.results import BLOCK, average_seeds, entry_columns
-from nem2e_tf.evaluation.statistics import OVERALL, RESOLUTION, estimate, holm
+from nem2e_tf.evaluation.results import (
+    BLOCK,
+    average_seeds,
+    by_columns,
+    by_muscle,
+    entry_columns,
+)
+from nem2e_tf.evaluation.statistics import OVERALL, RESOLUTION, add_holm, estimate
+
+MEASURES = ("rate", "skill", "difference")
+MAX_PEOPLE = 100_000
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Effect:
-    """How large the mean of one value a group is, in units of its spread over groups.
+    """Mean of one value per group in units of its spread over groups.
 
     Attributes
     ----------
@@ -51,14 +62,14 @@ class Effect:
 
 
 def effect(values: ArrayLike, *, scale: float = 1.0) -> Effect:
-    """Measure the effect in one value a group, such as a difference or a skill.
+    """Compute the effect size of one value per group, such as a difference or a skill.
 
     Parameters
     ----------
     values : array [group]
         NaN is left out.
     scale : float
-        What the values are small against; see `nem2e_tf.evaluation.statistics.estimate`.
+        The magnitude of the quantity; see `nem2e_tf.evaluation.statistics.estimate`.
 
     Examples
     --------
@@ -116,7 +127,7 @@ def hedges_correction(freedom: int) -> float:
 
 
 def _interval(dz: float, n: int) -> tuple[float, float]:
-    """Noncentralities under which the t found is at the 97.5th and the 2.5th percentile."""
+    """Noncentralities for which the observed t is the 97.5th and the 2.5th percentile."""
     from scipy.optimize import brentq
     from scipy.stats import nct
 
@@ -127,7 +138,8 @@ def _interval(dz: float, n: int) -> tuple[float, float]:
         def beyond(centre: float, share: float = share) -> float:
             return float(nct.cdf(t, n - 1, centre)) - share
 
-        # SciPy gives NaN far from t, and with two people here and there: go no further than needed.
+        # SciPy gives NaN far from t, and with two people also elsewhere: search no further than
+        # needed.
         reach = way
         while way * beyond(t + reach) > 0.0:
             reach *= 2.0
@@ -138,12 +150,8 @@ def _interval(dz: float, n: int) -> tuple[float, float]:
     return bounds[0], bounds[1]
 
 
-MOST = 100_000
-LEVEL = 0.05
-
-
 def power_of(dz: float, n: int, *, level: float = LEVEL) -> float:
-    """Chance that a two-sided one-sample or paired t test on n people finds an effect.
+    """Probability that a two-sided one-sample or paired t test on n people detects an effect.
 
     Parameters
     ----------
@@ -153,7 +161,7 @@ def power_of(dz: float, n: int, *, level: float = LEVEL) -> float:
     n : int
         People.
     level : float
-        Of the test.
+        Significance level of the test.
 
     Returns
     -------
@@ -166,22 +174,22 @@ def power_of(dz: float, n: int, *, level: float = LEVEL) -> float:
     0.808
     """
     if n < 2 or not math.isfinite(dz):
-        return float("nan")
-    from scipy.stats import nct
-    from scipy.stats import t as student
+        return math.nan
+    from statsmodels.stats.power import TTestPower
 
-    freedom, centre = n - 1, abs(dz) * math.sqrt(n)
-    critical = float(student.ppf(1.0 - level / 2.0, freedom))
-    above, below = nct.sf(critical, freedom, centre), nct.cdf(-critical, freedom, centre)
-    # SciPy loses the tail that is all but empty where the effect is large.
+    above, below = (
+        TTestPower().power(abs(dz), n, level / 2.0, alternative=tail)
+        for tail in ("larger", "smaller")
+    )
+    # SciPy gives NaN for the tail that is almost empty where the effect is large.
     return float(above + np.nan_to_num(below))
 
 
 def n_needed(dz: float, *, power: float = 0.8, level: float = LEVEL) -> float:
-    """Fewest people for which the t test has the power asked for.
+    """Smallest number of people for which the t test has the requested power.
 
-    An effect found in few people is uncertain, and so is the number that it asks for: plan with
-    the end of its interval that is nearer to 0 as well.
+    An effect estimated from few people is uncertain, and so is this number: plan with the end of
+    the effect's interval that is nearer to 0 as well.
 
     Parameters
     ----------
@@ -190,7 +198,7 @@ def n_needed(dz: float, *, power: float = 0.8, level: float = LEVEL) -> float:
     power : float
         0..1.
     level : float
-        Of the test.
+        Significance level of the test.
 
     Returns
     -------
@@ -203,26 +211,14 @@ def n_needed(dz: float, *, power: float = 0.8, level: float = LEVEL) -> float:
     (34.0, 15.0, inf)
     """
     if not math.isfinite(dz):
-        return float("nan")
-    if power_of(dz, MOST, level=level) < power:
-        return math.inf
-    few, enough = 1, 2
-    while power_of(dz, enough, level=level) < power:
-        few, enough = enough, min(2 * enough, MOST)
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        if power_of(dz, middle, level=level) < power:
-            few = middle
-        else:
-            enough = middle
-    return float(enough)
+        return math.nan
+    people = range(2, MAX_PEOPLE + 1)
+    place = bisect_left(people, power, key=lambda n: power_of(dz, n, level=level))
+    return float(people[place]) if place < len(people) else math.inf
 
 
-MEASURES = ("rate", "skill", "difference")
-
-
-def further_statistics(results: pd.DataFrame) -> pd.DataFrame:
-    """Effect size, Wilcoxon's test and power of every entry, muscle and measure.
+def effect_sizes(results: pd.DataFrame) -> pd.DataFrame:
+    """Compute effect size, Wilcoxon's test and power per entry, muscle and measure.
 
     Parameters
     ----------
@@ -232,59 +228,44 @@ def further_statistics(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an entry, muscle (then ``overall``: a group's mean over its muscles) and measure
+        One row per entry, muscle (then ``overall``: a group's mean over its muscles) and measure
         (``rate``, ``skill``, ``difference`` = refined - simulated RMSE): ``n``, ``mean``, ``sd``,
-        ``dz``, ``gz``, ``gz_low``, ``gz_high`` (see `nem2e_tf.evaluation.effects.Effect`), ``t_p``
-        and ``wilcoxon_p`` with ``t_p_holm`` and ``wilcoxon_p_holm`` (over the muscles of an entry),
-        ``power`` (of the t test with this n, if the true effect were Hedges' g as found),
-        ``n_needed`` (for a power of 0.8) and ``n_needed_at_least`` (if the effect were the end of
-        its interval further from 0), ``notes``. Blocks of one person get the mean alone.
+        ``dz``, ``gz``, ``gz_low``, ``gz_high`` (see `Effect`), ``t_p`` and ``wilcoxon_p`` with
+        ``t_p_holm`` and ``wilcoxon_p_holm`` (over the muscles of an entry), ``power`` (of the t
+        test with this n, if the true effect were the estimated Hedges' g), ``n_needed`` (for a
+        power of 0.8) and ``n_needed_at_least`` (if the effect were the end of its interval further
+        from 0), ``notes``. Blocks of one person get the mean alone.
     """
     table = average_seeds(results)
     table["difference"] = table["rmse_refined"] - table["rmse_simulated"]
     entry = entry_columns(table)
     rows: list[dict[str, Any]] = []
-    for key, part in table.groupby(entry, sort=False):
-        names = dict(zip(entry, key, strict=True))
+    for names, part in by_columns(table, entry):
         known = part[part["rmse_refined"].notna()]
-        parts = [(str(name), one) for name, one in part.groupby("muscle", sort=False)]
         means = known.groupby("group", sort=False)[[*MEASURES, "rmse_simulated"]].mean()
-        own = [
-            names
-            | {"muscle": muscle, "measure": measure}
-            | _further(one, measure, str(names["by"]))
-            for muscle, one in [*parts, (OVERALL, means)]
+        rows += [
+            names | {"muscle": muscle, "measure": measure} | _row(one, measure, names["by"])
+            for muscle, one in (*by_muscle(part), (OVERALL, means))
             for measure in MEASURES
         ]
-        for measure in MEASURES:
-            family = [r for r in own if r["measure"] == measure and r["muscle"] != OVERALL]
-            for test in ("t_p", "wilcoxon_p"):
-                adjusted = holm([row[test] for row in family])
-                for row, p in zip(family, adjusted, strict=True):
-                    row[f"{test}_holm"] = float(p)
-        rows += own
-    return pd.DataFrame(rows)
+    return add_holm(pd.DataFrame(rows), ["t_p", "wilcoxon_p"], family=[*entry, "measure"])
 
 
-def _further(one: pd.DataFrame, measure: str, by: str) -> dict[str, Any]:
+def _row(one: pd.DataFrame, measure: str, by: str) -> dict[str, Any]:
     values = one[measure].dropna()
+    blocks = by == BLOCK
     scale = float(one["rmse_simulated"].mean()) if measure == "difference" else 1.0
-    found = effect([] if by == BLOCK else values, scale=scale)
-    ends = np.abs([found.gz_low, found.gz_high])
+    found = asdict(effect([] if blocks else values, scale=scale))
+    wilcoxon_p, note = found.pop("wilcoxon_p"), found.pop("note")
+    n, gz = found.pop("n"), found["gz"]
     return {
         "n": len(values),
         "mean": float(values.mean()),
-        "sd": found.sd,
-        "dz": found.dz,
-        "gz": found.gz,
-        "gz_low": found.gz_low,
-        "gz_high": found.gz_high,
-        "t_p": estimate(values, blocks=by == BLOCK, scale=scale).p,
-        "t_p_holm": np.nan,
-        "wilcoxon_p": found.wilcoxon_p,
-        "wilcoxon_p_holm": np.nan,
-        "power": power_of(found.gz, found.n),
-        "n_needed": n_needed(found.gz),
-        "n_needed_at_least": n_needed(float(ends.max())),
-        "notes": "blocks of one person: no effect size, no test" if by == BLOCK else found.note,
+        **found,
+        "t_p": estimate(values, blocks=blocks, scale=scale).p,
+        "wilcoxon_p": wilcoxon_p,
+        "power": power_of(gz, n),
+        "n_needed": n_needed(gz),
+        "n_needed_at_least": n_needed(float(np.abs([found["gz_low"], found["gz_high"]]).max())),
+        "notes": "blocks of one person: no effect size, no test" if blocks else note,
     }

@@ -1,12 +1,14 @@
-"""The table of results: its columns, its checks, and seeds brought together.
+"""The table of results: its columns, reading and checking it, and averaging seeds.
 
 One row is one fit, one muscle and one group that was left out. An *entry* is a model with its
-settings; its predictions averaged over seeds (``seed`` is ``ensemble``) are a variant of their own.
+settings. Its predictions averaged over seeds (``seed`` is ``ensemble``) are a variant of their own.
 """
 
 import csv
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,8 +44,8 @@ def read_results(path: "str | os.PathLike[str]") -> pd.DataFrame:
     Raises
     ------
     InputError
-        The file is missing, cut short, lacks a column, holds a word where a number belongs, or says
-        the same thing twice.
+        The file is missing or cut short, a column is missing, a cell that should be a number is
+        not, or two rows are of the same fit, muscle and group.
     """
     return check_results(_read_table(path, TEXT_COLUMNS, NUMBER_COLUMNS), source=str(path))
 
@@ -60,14 +62,14 @@ def read_references(path: "str | os.PathLike[str]") -> pd.DataFrame:
 
 
 def check_results(results: pd.DataFrame, *, source: str = "results") -> pd.DataFrame:
-    """Return the results with settings, seed and group as text, after checking them.
+    """Check a table of results and return it with settings, seed and group as text.
 
     Parameters
     ----------
     results : DataFrame
-        Columns `RESULT_COLUMNS`, and ``run`` where several runs are put together.
+        Columns `RESULT_COLUMNS`, and ``run`` where it holds several runs.
     source : str
-        What to call the table in an error.
+        Name of the table in an error.
 
     Raises
     ------
@@ -94,10 +96,29 @@ def entry_columns(results: pd.DataFrame) -> list[str]:
     return [*(["run"] if "run" in results.columns else []), "by", *SETTINGS, "variant"]
 
 
-def average_seeds(results: pd.DataFrame) -> pd.DataFrame:
-    """Average the seeds of each entry, muscle and group; ensembles stay as they are.
+def by_columns(
+    table: pd.DataFrame, columns: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield the rows that share the values of some columns, with these values by column."""
+    for key, part in table.groupby(list(columns), sort=False):
+        yield dict(zip(columns, key, strict=True)), part
 
-    Seeds are repetitions of the same people: averaged first, they do not count as evidence from
+
+def by_muscle(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the name and the rows of each muscle, in order of appearance."""
+    for muscle, part in table.groupby("muscle", sort=False):
+        yield str(muscle), part
+
+
+def with_variant(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the column ``variant``: ``ensemble``, or ``seeds-mean`` for single seeds."""
+    return table.assign(variant=np.where(table["seed"] == ENSEMBLE, ENSEMBLE, SEEDS_MEAN))
+
+
+def average_seeds(results: pd.DataFrame) -> pd.DataFrame:
+    """Average the seeds of each entry, muscle and group; ensembles stay separate.
+
+    Seeds are repetitions with the same people: averaged first, they do not count as evidence from
     more people.
 
     Parameters
@@ -108,12 +129,11 @@ def average_seeds(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an entry, variant (``seeds-mean`` or ``ensemble``), muscle and group, in the order
-        of first appearance, with the mean of each number over the seeds that have it, ``n_seeds``
-        (seeds with a result) and ``seeds`` (seeds of the entry): where they differ a fit failed.
+        One row per entry, variant (``seeds-mean`` or ``ensemble``), muscle and group, in order of
+        appearance, with the mean of each number over the seeds that have it, ``n_seeds`` (seeds
+        with a result) and ``seeds`` (seeds of the entry). Where these two differ a fit failed.
     """
-    table = check_results(results)
-    table["variant"] = np.where(table["seed"] == ENSEMBLE, ENSEMBLE, SEEDS_MEAN)
+    table = with_variant(check_results(results))
     entry = entry_columns(table)
     table["seeds"] = table.groupby(entry, sort=False)["seed"].transform("nunique")
     table["n_seeds"] = table["rmse_refined"].notna().astype(int)
@@ -123,10 +143,10 @@ def average_seeds(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def references_of(results: pd.DataFrame) -> pd.DataFrame:
-    """Errors of the simulation and of the mean EMG pattern, as every row of results repeats them.
+    """Errors of the simulation and of the mean pattern, as every row of results repeats them.
 
-    Stands in for ``references.csv`` where a run has none; the error of one mean pattern a condition
-    is then NaN.
+    Replaces ``references.csv`` where a run has none; the error of one mean pattern per condition is
+    then NaN.
     """
     table = check_results(results)
     run = ["run"] if "run" in table.columns else []
@@ -163,7 +183,9 @@ def _read_table(
         if len(row) != len(header):
             raise InputError(f"{file}, line {line}: expected {len(header)} cells, found {len(row)}")
     if not text.endswith("\n"):
-        raise InputError(f"{file}, line {len(rows)}: expected the end of a line, found it cut off")
+        raise InputError(
+            f"{file}, line {len(rows)}: expected a newline at the end, found the file cut off"
+        )
     columns = {name: [row[i] for row in rows[1:]] for i, name in enumerate(header)}
     table = pd.DataFrame(columns, dtype=str)
     for name in numbers:
@@ -172,10 +194,8 @@ def _read_table(
 
 
 def _number(cell: str, file: Path, line: int, column: str) -> float:
-    if not cell.strip():
-        return float("nan")
     try:
-        return float(cell)
+        return float(cell) if cell.strip() else float("nan")
     except ValueError:
         raise InputError(
             f"{file}, line {line}, column {column}: expected a number, found {cell!r}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from nem2e_tf.evaluation.effects import further_statistics
+from nem2e_tf.evaluation.effects import effect_sizes
 from nem2e_tf.evaluation.mixed import mixed_model, seed_spread
 from nem2e_tf.evaluation.results import check_results, references_of
 from nem2e_tf.evaluation.statistics import against_baseline, summarise, summarise_references
@@ -78,7 +78,7 @@ class Further:
     Attributes
     ----------
     effects : DataFrame
-        See `nem2e_tf.evaluation.effects.further_statistics`.
+        See `nem2e_tf.evaluation.effects.effect_sizes`.
     seeds : DataFrame
         See `nem2e_tf.evaluation.mixed.seed_spread`.
     mixed : DataFrame
@@ -125,7 +125,7 @@ def gather_further(
         Why there are no curves, or not all.
     """
     return Further(
-        effects=further_statistics(results),
+        effects=effect_sizes(results),
         seeds=seed_spread(results),
         mixed=mixed_model(results),
         curves=pd.DataFrame() if curves is None else curves,

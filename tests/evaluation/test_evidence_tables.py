@@ -11,13 +11,13 @@ from support.made_results import MUSCLES, made, row, wide
 
 from nem2e_tf.controls.blind import input_blind, sentences
 from nem2e_tf.controls.shuffle import false_positives, positive_skill
-from nem2e_tf.evaluation.effects import effect, further_statistics, n_needed, power_of
+from nem2e_tf.evaluation.effects import effect, effect_sizes, n_needed, power_of
 from nem2e_tf.evaluation.mixed import components, mixed_model, seed_spread
 from nem2e_tf.evaluation.statistics import holm, summarise, summarise_groups
 
 EVERY = (
     input_blind,
-    further_statistics,
+    effect_sizes,
     seed_spread,
     mixed_model,
     positive_skill,
@@ -141,9 +141,9 @@ def test_mixed_model_where_n_does_not_allow():
     assert mixed_model(made(by="block"))["notes"].str.contains("blocks").all()
 
 
-def test_further_statistics_put_the_pieces_together():
+def test_effect_sizes_combine_the_pieces_together():
     results = made(("lstm",))
-    table = further_statistics(results)
+    table = effect_sizes(results)
     p = []
     for muscle in MUSCLES:
         skills = wide(results, "lstm", "skill")[muscle]

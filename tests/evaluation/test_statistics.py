@@ -1,3 +1,4 @@
+import gc
 import warnings
 
 import numpy as np
@@ -62,6 +63,18 @@ def test_estimate_equals_scipy():
     np.testing.assert_allclose((found.low, found.high), expected.confidence_interval(0.95))
 
 
+@pytest.mark.parametrize("n", [2, 3, 8, 30])
+def test_the_interval_is_the_mean_and_a_quantile_of_t_times_its_error(n):
+    values = np.random.default_rng(n).normal(0.3, 1.0, n)
+    error = values.std(ddof=1) / np.sqrt(n)
+    half, t = stats.t.ppf(0.975, n - 1) * error, values.mean() / error
+    found = estimate(values)
+    expected = [values.mean() - half, values.mean() + half, t, 2 * stats.t.sf(abs(t), n - 1)]
+    np.testing.assert_allclose(
+        [found.low, found.high, found.t, found.p], expected, rtol=1e-10, atol=1e-10
+    )
+
+
 def test_estimate_of_blocks_is_a_range_without_a_test():
     found = estimate([1.0, 2.0, 6.0], blocks=True)
     assert (found.mean, found.low, found.high) == (3.0, 1.0, 6.0)
@@ -99,11 +112,23 @@ def test_holm_by_hand():
     np.testing.assert_array_equal(holm([np.nan]), [np.nan])
 
 
-def test_holm_equals_statsmodels():
-    from statsmodels.stats.multitest import multipletests
+@pytest.mark.parametrize("n", [1, 2, 16, 60])
+def test_holm_equals_the_running_maximum_of_ordered_steps(n):
+    p = np.random.default_rng(n).uniform(0, 0.2, n)
+    np.testing.assert_allclose(holm(p), holm_by_hand(p), rtol=1e-10)
 
-    p = np.random.default_rng(6).uniform(0, 0.2, 16)
-    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+
+def test_holm_leaves_the_garbage_collector_as_it_was():
+    assert gc.get_freeze_count() == 0
+    holm([0.01, 0.02])
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        holm([0.01, 0.02])
+        assert gc.get_freeze_count() >= before - 100 > 0
+    finally:
+        gc.unfreeze()
 
 
 def test_summary_of_each_muscle_equals_scipy():
@@ -220,7 +245,7 @@ def test_one_group_and_a_muscle_without_emg():
     overall = pick(summary, "lstm", "overall")
     known = results[~absent]["rate"].mean()
     assert overall["rate"] == pytest.approx(known)
-    assert "1 of 3 muscles by group" in overall["notes"]
+    assert "1 of 3 muscle and group pairs" in overall["notes"]
 
 
 def test_a_failed_seed_is_told():

@@ -202,8 +202,45 @@ def test_people_needed():
     assert power_of(4.0, 8) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("k", "n"), [(0, 80), (2, 80), (7, 40), (5, 5)])
-def test_binomial_interval_is_that_of_scipy(k, n):
-    expected = stats.binomtest(k, n).proportion_ci(method="exact")
-    assert clopper_pearson(k, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+@pytest.mark.parametrize(
+    ("k", "n", "published"),
+    [(0, 10, (0.0, 0.3085)), (10, 100, (0.0490, 0.1762)), (5, 5, (0.4782, 1.0))],
+)
+def test_binomial_interval_of_tabulated_counts(k, n, published):
+    assert clopper_pearson(k, n) == pytest.approx(published, abs=1e-4)
     assert np.isnan(clopper_pearson(0, 0)).all()
+
+
+@pytest.mark.parametrize("n", [1, 5, 40, 200])
+def test_binomial_interval_by_quantiles_of_the_beta_distribution(n):
+    for k in range(n + 1):
+        low = stats.beta.ppf(0.025, k, n - k + 1) if k else 0.0
+        high = stats.beta.ppf(0.975, k + 1, n - k) if k < n else 1.0
+        assert clopper_pearson(k, n) == pytest.approx((low, high), abs=1e-10)
+
+
+def test_power_of_a_published_example():
+    """G*Power 3.1, paired t test, two-sided: dz 0.5, power 0.8 gives n = 34, power 0.8077775."""
+    assert power_of(0.5, 34) == pytest.approx(0.8077775, abs=1e-6)
+    assert n_needed(0.5) == 34
+
+
+@pytest.mark.parametrize("dz", [0.0, 1e-4, 0.01, 0.1, 0.43, 0.8, 1.5, 3.0, 6.0, 10.0, 100.0])
+def test_power_is_the_sum_of_both_tails_of_the_noncentral_t(dz):
+    for n in (2, 3, 5, 8, 20, 100, 1000, 100_000):
+        critical = stats.t.ppf(0.975, n - 1)
+        above = stats.nct.sf(critical, n - 1, dz * np.sqrt(n))
+        below = np.nan_to_num(stats.nct.cdf(-critical, n - 1, dz * np.sqrt(n)))
+        assert power_of(dz, n) == pytest.approx(above + below, abs=1e-10)
+        assert power_of(-dz, n) == power_of(dz, n)
+
+
+@pytest.mark.parametrize("dz", [0.05, 0.2, 0.43, 0.97, 1.5, 2.3, 4.0, 9.0, 100.0])
+def test_people_needed_by_trying_one_number_after_another(dz):
+    n = 2
+    while power_of(dz, n) < 0.8:
+        n += 1 if n < 300 or dz > 0.1 else 100
+    if n <= 300:
+        assert n_needed(dz) == n
+    else:
+        assert n - 100 < n_needed(dz) <= n

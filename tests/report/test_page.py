@@ -136,7 +136,7 @@ def test_attention_of_a_control_is_drawn(real):
     assert svg.split("\n", 1)[1].strip() in page, "the file is what stands on the page"
 
 
-def test_further_statistics_and_curves_are_on_the_page_and_beside_it(real):
+def test_effect_sizes_and_curves_are_on_the_page_and_beside_it(real):
     said = text_of(real / "report" / "report.html")
     tables = {path.stem: pd.read_csv(path) for path in (real / "report/tables").glob("*.csv")}
     results = read_results(real / "run" / "results.csv")
