@@ -60,7 +60,7 @@ def make_cohort(name: str, folder: Path) -> None:
 
         make(name).cohort.save(folder / "cohort")
         return
-    from nem2e_tf.cohorts.manifest.build import build
+    from nem2e_tf.cohorts.manifest.build import build_cohort
 
     source = recordings()
     files = ",".join(str(source / name) for name in ("so_activation.sto", "emg.sto", "grf.mot"))
@@ -70,7 +70,7 @@ def make_cohort(name: str, folder: Path) -> None:
     )
     rows = "".join(f"{muscle}_{{side}}_activation,{muscle}\n" for muscle in TREADMILL)
     (folder / "channels.csv").write_text(f"column,muscle\n{rows}")
-    build(folder / "manifest.csv", name="treadmill")[0].save(folder / "cohort")
+    build_cohort(folder / "manifest.csv", name="treadmill").save(folder / "cohort")
 
 
 def compute(

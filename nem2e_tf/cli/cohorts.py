@@ -24,9 +24,8 @@ from nem2e_tf.cli.options import PATH, Function, json_option, output_option
 from nem2e_tf.errors import InputError, near
 
 if TYPE_CHECKING:
-    from nem2e_tf.cohorts.cohort import Cohort
+    from nem2e_tf.cohorts.cohort import Cohort, Report
     from nem2e_tf.cohorts.datasets.release import Found
-    from nem2e_tf.cohorts.manifest.build import Report
 
 
 _NAMES_SHOWN = 8
@@ -75,21 +74,30 @@ def _short(line: str) -> str:
 @click.option("--seed", type=int, help="Another draw than the fixed cohort.")
 @click.option(
     "--planted",
+    "distortion",
     type=click.Choice(["lag", "gain", "leak", "none"]),
     help="Distort the simulation in this one way only; by default in all of them.",
 )
-@click.option("--subjects", type=int, help="How many; 8 walk and 10 run by default.")
 @click.option(
-    "--cycles", type=int, help="Cycles a subject and speed; 1 walking and 3 running by default."
+    "--subjects",
+    "n_subjects",
+    type=int,
+    help="Number of subjects; by default 8 (walk) or 10 (run).",
+)
+@click.option(
+    "--cycles",
+    "n_cycles",
+    type=int,
+    help="Cycles per subject and speed; by default 1 (walk) or 3 (run).",
 )
 @output_option("Cohort folder to write.")
 def synth(
     name: str,
     *,
     seed: int | None,
-    planted: str | None,
-    subjects: int | None,
-    cycles: int | None,
+    distortion: str | None,
+    n_subjects: int | None,
+    n_cycles: int | None,
     output: Path,
 ) -> None:
     """Make the embedded cohort NAME, a synthetic one with the structure of a public data set.
@@ -98,28 +106,24 @@ def synth(
     16 muscles that are 11 electrodes. The same seed gives the same cohort. With --subjects and
     --cycles it may be larger than the memory; one subject has to fit.
     """
-    from nem2e_tf.cohorts.cohort import load_cohort
-    from nem2e_tf.cohorts.synthetic.cohorts import write_synthetic
-    from nem2e_tf.cohorts.synthetic.distortion import Distortion
+    from nem2e_tf.cohorts.synthetic.cohorts import synthesise
 
-    distortions = {
-        "lag": Distortion.pure_lag(),
-        "gain": Distortion.pure_gain(),
-        "leak": Distortion.pure_leak(),
-        "none": Distortion.none(),
-    }
-    distortion = distortions[planted] if planted else None
-    folder = write_synthetic(
-        output, name, seed=seed, distortion=distortion, n_subjects=subjects, n_cycles=cycles
+    cohort = synthesise(
+        name,
+        seed=seed,
+        distortion=distortion,
+        n_subjects=n_subjects,
+        n_cycles=n_cycles,
+        out=output,
     )
-    click.echo(f"{folder}: {size(load_cohort(folder))}; synthetic")
+    click.echo(f"{output}: {size(cohort)}; synthetic")
 
 
 @click.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option(
     "--map",
-    "map_path",
+    "channel_map",
     type=click.Path(path_type=Path),
     help="Channel map for rows that name none; channels.csv beside the manifest by default.",
 )
@@ -144,7 +148,7 @@ def synth(
 def build(
     manifest: Path,
     *,
-    map_path: Path | None,
+    channel_map: Path | None,
     normalise: Any,
     name: str | None,
     shortest: float,
@@ -161,17 +165,18 @@ def build(
     emg_offset (s), drop, mvc. The channel map is a CSV table with the columns column, muscle and,
     optional, electrode and counterparts.
     """
-    from nem2e_tf.cohorts.manifest.build import build as build_cohort
+    from nem2e_tf.cohorts.manifest.build import build_cohort
 
-    cohort, report = build_cohort(
+    cohort = build_cohort(
         manifest,
-        map_path=map_path,
+        channel_map=channel_map,
         name=name,
         normalise=normalise,
         shortest=shortest,
         longest=longest,
     )
     folder = cohort.save(output)
+    report = cohort.report
     echo_report(report)
     echo_checks(cohort)
     if as_json:
@@ -218,12 +223,12 @@ def _options(muscles: str) -> Callable[[Function], Function]:
 @_options("columns")
 @click.option(
     "--map",
-    "map_path",
+    "channel_map",
     type=click.Path(path_type=Path),
     help="Channel map (column, muscle) of EMG files whose columns are named 'Pin 7' and the like.",
 )
 def hamner2013(
-    folder: Path, *, muscles: str, map_path: Path | None, output: Path, as_json: bool
+    folder: Path, *, muscles: str, channel_map: Path | None, output: Path, as_json: bool
 ) -> None:
     """Running, Hamner & Delp (2013): simtk.org/projects/nmbl_running, unpacked into DIR.
 
@@ -232,7 +237,7 @@ def hamner2013(
     """
     from nem2e_tf.cohorts.datasets.hamner2013 import find
 
-    _import(find(folder, muscles=muscles, map_path=map_path), output, as_json=as_json)
+    _import(find(folder, muscles=muscles, channel_map=channel_map), output, as_json=as_json)
 
 
 @import_release.command(short_help="Walking, Liu et al. (2008).")
@@ -250,7 +255,7 @@ def liu2008(folder: Path, *, muscles: str, side: str | None, output: Path, as_js
     """
     from nem2e_tf.cohorts.datasets.liu2008 import find
 
-    found = find(folder, muscles=muscles, side=side[0] if side else None)
+    found = find(folder, muscles=muscles, side=side)
     _import(found, output, as_json=as_json)
 
 
@@ -260,7 +265,7 @@ def _import(found: "Found", output: Path, *, as_json: bool) -> None:
     imported = import_found(found, output)
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
-    echo_report(imported.report)
+    echo_report(imported.cohort.report)
     echo_checks(imported.cohort)
     rows = summary(imported.findings)
     if as_json:
@@ -269,7 +274,7 @@ def _import(found: "Found", output: Path, *, as_json: bool) -> None:
             "digest": imported.cohort.digest,
             "summary": rows,
             "found": [finding.as_dict() for finding in imported.findings],
-            **imported.report.as_dict(),
+            **imported.cohort.report.as_dict(),
         }
         click.echo(json.dumps(told, indent=1, allow_nan=False))
         return

@@ -129,13 +129,13 @@ _OF_MANIFESTS = {"subject", "simulated", "emg"}
 )
 @click.option(
     "--map",
-    "map_path",
+    "channel_map",
     type=click.Path(path_type=Path),
     help="Channel map of a manifest; channels.csv beside it by default.",
 )
 @json_option("what was found")
 def check(
-    path: Path, *, emg: Path | None, side: str | None, map_path: Path | None, as_json: bool
+    path: Path, *, emg: Path | None, side: str | None, channel_map: Path | None, as_json: bool
 ) -> None:
     """Say what is in PATH and what is wrong with it.
 
@@ -149,7 +149,7 @@ def check(
     for option, given, of in (
         ("--emg", emg, "recording"),
         ("--side", side, "recording"),
-        ("--map", map_path, "manifest"),
+        ("--map", channel_map, "manifest"),
     ):
         if given and kind != of:
             raise InputError(f"{option}: expected only with a {of}, found {path}, a {kind}")
@@ -158,7 +158,7 @@ def check(
     elif kind == "manifest":
         from nem2e_tf.cohorts.manifest.checking import check_manifest
 
-        checked = check_manifest(path, map_path=map_path)
+        checked = check_manifest(path, channel_map=channel_map)
     else:
         checked = _check_recording(path, emg, side[0] if side else "")
     if as_json:

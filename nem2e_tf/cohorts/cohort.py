@@ -4,9 +4,10 @@ import hashlib
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,36 @@ CYCLE_COLUMNS = ("subject", "condition", "speed", "side", "trial", "cycle", "sta
 TEXT_COLUMNS = ("subject", "condition", "side", "trial", "odd")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Report:
+    """What was used of the recordings that a cohort was built from.
+
+    Attributes
+    ----------
+    cycles_used : int
+        Cycles in the cohort.
+    cycles_left_out : tuple of str
+        Each cycle that was left out, and the reason.
+    columns_left_out : tuple of str
+        Columns that were left out, one text per file and reason.
+    odd_cycles : tuple of str
+        Cycles in the cohort that differ from the others, and how.
+    notes : tuple of str
+        Irregularities of the files, and how the values were changed.
+    """
+
+    cycles_used: int = 0
+    cycles_left_out: tuple[str, ...] = ()
+    columns_left_out: tuple[str, ...] = ()
+    odd_cycles: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Cohort:
     """Aligned cycles of a number of subjects.
 
@@ -45,7 +75,9 @@ class Cohort:
         signal) and ``counterparts`` (names of the channels it is compared with, separated by
         spaces; their mean is the simulation's estimate).
     normalisation : str
-        How the EMG was normalised, in words; empty where nobody said.
+        How the EMG was normalised, in words; empty if unknown.
+    report : Report
+        What was used and left out of the recordings; empty for a cohort read from a folder.
     """
 
     name: str
@@ -55,6 +87,14 @@ class Cohort:
     channels: pd.DataFrame
     muscles: pd.DataFrame
     normalisation: str = ""
+    report: Report = field(default_factory=Report)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Cohort {self.name}: {len(self.cycles)} cycles of "
+            f"{self.cycles['subject'].nunique()} subjects, {len(self.channels)} channels, "
+            f"{len(self.muscles)} muscles>"
+        )
 
     def __post_init__(self) -> None:
         n_cycles = len(self.cycles)
@@ -128,14 +168,11 @@ class Cohort:
         index = np.asarray(rows)
         if index.dtype == bool:
             index = np.flatnonzero(index)
-        return Cohort(
-            name=self.name,
+        return replace(
+            self,
             simulated=self.simulated[index],
             measured=self.measured[index],
             cycles=self.cycles.iloc[index].reset_index(drop=True),
-            channels=self.channels,
-            muscles=self.muscles,
-            normalisation=self.normalisation,
         )
 
     def save(self, path: "str | os.PathLike[str]") -> Path:

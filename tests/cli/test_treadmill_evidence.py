@@ -2,7 +2,7 @@
 
 import pytest
 
-from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.controls.blind import input_blind, sentences
 from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.cross_validation import write_results
@@ -22,7 +22,7 @@ def test_the_mean_pattern_alone_reaches_nearly_all_of_the_gain(shared_data, tmp_
     )
     rows = "".join(f"{muscle}_{{side}}_activation,{muscle}\n" for muscle in MUSCLES)
     (tmp_path / "channels.csv").write_text(f"column,muscle\n{rows}")
-    cohort = build(tmp_path / "manifest.csv", name="treadmill")[0]
+    cohort = build_cohort(tmp_path / "manifest.csv", name="treadmill")
     settings = Settings(models=("affine", "linear"), targets="joint", blocks=5)
     plan = make_plan(cohort, settings)
     run = create_run(tmp_path / "run", cohort, settings, plan)

@@ -118,7 +118,7 @@ def test_missing_says_why_a_sentence_each():
 
 @pytest.mark.shared_data
 def test_the_treadmill_walk_says_what_the_mean_pattern_alone_reaches(shared_data, tmp_path):
-    from nem2e_tf.cohorts.manifest.build import build
+    from nem2e_tf.cohorts.manifest.build import build_cohort
 
     source = shared_data / "treadmill_walk"
     files = ",".join(str(source / name) for name in ("so_activation.sto", "emg.sto", "grf.mot"))
@@ -129,7 +129,7 @@ def test_the_treadmill_walk_says_what_the_mean_pattern_alone_reaches(shared_data
     muscles = ("soleus", "gasmed", "gaslat", "vasmed", "vaslat", "recfem")
     rows = "".join(f"{muscle}_{{side}}_activation,{muscle}\n" for muscle in muscles)
     (tmp_path / "channels.csv").write_text(f"column,muscle\n{rows}")
-    cohort = build(tmp_path / "manifest.csv", name="treadmill")[0]
+    cohort = build_cohort(tmp_path / "manifest.csv", name="treadmill")
     cohort.save(tmp_path / "cohort")
     settings = Settings(
         models=("opensim", "mean-pattern", "affine", "linear"), targets="joint", blocks=5

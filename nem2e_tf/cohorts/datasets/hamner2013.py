@@ -9,6 +9,7 @@ of the setup file of RRA (or CMC); where there is none, the right contacts in th
 Bounds of a simulated cycle by the right foot's contacts, where no setup file tells them.
 """
 
+import os
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -16,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.cohorts.datasets.release import (
     Finding,
     Found,
     MapRows,
     files_below,
+    import_found,
     map_rows,
     times_of_setup,
 )
@@ -106,7 +109,47 @@ Key = tuple[str, float, str, int]
 Recorded = tuple[str, float, str]
 
 
-def find(folder: Path, *, muscles: str = "columns", map_path: Path | None = None) -> Found:
+def import_hamner2013(
+    folder: "str | os.PathLike[str]",
+    *,
+    muscles: str = "columns",
+    channel_map: "str | os.PathLike[str] | None" = None,
+    out: "str | os.PathLike[str] | None" = None,
+) -> Cohort:
+    """Build a cohort from the running data of Hamner & Delp (2013).
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder with the unpacked archives of simtk.org/projects/nmbl_running.
+    muscles : {"columns", "electrodes"}
+        One muscle for each of the 16 published EMG columns, or for each of the 11 electrodes.
+    channel_map : path-like, optional
+        Channel map for EMG files whose columns are not named after muscles (``Pin 7``).
+    out : path-like, optional
+        Folder for the manifest, the report (``found.csv``, ``found.json``) and the cohort
+        (subfolder ``cohort``).
+
+    Returns
+    -------
+    Cohort
+        Cycles from right contact to right contact. EMG envelopes, divided by the subject's maximum
+        over all speeds.
+
+    Raises
+    ------
+    InputError
+        The folder contains no usable cycle of the data set, or the channel map is wrong.
+    """
+    return import_found(find(folder, muscles=muscles, channel_map=channel_map), out).cohort
+
+
+def find(
+    folder: "str | os.PathLike[str]",
+    *,
+    muscles: str = "columns",
+    channel_map: "str | os.PathLike[str] | None" = None,
+) -> Found:
     """Look for the cycles of the data set.
 
     Parameters
@@ -115,7 +158,7 @@ def find(folder: Path, *, muscles: str = "columns", map_path: Path | None = None
         Where the archives were unpacked.
     muscles : {"columns", "electrodes"}
         The 16 muscles of the published EMG files, or one for each of the 11 electrodes.
-    map_path : Path, optional
+    channel_map : path-like, optional
         Channel map for EMG files whose columns are not named by muscles (``Pin 7``).
 
     Raises
@@ -123,8 +166,8 @@ def find(folder: Path, *, muscles: str = "columns", map_path: Path | None = None
     InputError
         There is nothing of the data set in the folder, or the map is wrong.
     """
-    tree = _Tree(folder)
-    given = _given_map(map_path) if map_path else ()
+    tree = _Tree(Path(folder))
+    given = _given_map(Path(channel_map)) if channel_map else ()
     findings: list[Finding] = []
     maps: dict[Path, MapRows | str] = {}
     for key in sorted(tree.states):
@@ -141,7 +184,7 @@ def find(folder: Path, *, muscles: str = "columns", map_path: Path | None = None
             )
         findings.append(finding)
     findings += tree.missing()
-    return Found("hamner2013", folder, tuple(findings), tuple(tree.notes), "subject-maximum")
+    return Found("hamner2013", tree.folder, tuple(findings), tuple(tree.notes), "subject-maximum")
 
 
 class _Tree:

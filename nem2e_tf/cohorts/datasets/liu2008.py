@@ -13,17 +13,20 @@ Envelopes of this release were scaled trial by trial: differences of amplitude b
 subjects are not in them.
 """
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.cohorts.datasets.release import (
     Finding,
     Found,
     MapRows,
     files_below,
+    import_found,
     map_rows,
     times_of_setup,
 )
@@ -55,7 +58,45 @@ _LEGS = {"r": "right", "l": "left"}
 Key = tuple[str, str, str]
 
 
-def find(folder: Path, *, muscles: str = "electrodes", side: str | None = None) -> Found:
+def import_liu2008(
+    folder: "str | os.PathLike[str]",
+    *,
+    muscles: str = "electrodes",
+    side: str | None = None,
+    out: "str | os.PathLike[str] | None" = None,
+) -> Cohort:
+    """Build a cohort from the walking data of Liu et al. (2008).
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder with the unpacked archives of simtk.org/projects/mspeedwalksims.
+    muscles : {"electrodes", "columns"}
+        One muscle for each of the five electrodes, or for each muscle an electrode records.
+    side : {"left", "right"}, optional
+        Stance leg at the start of every simulated stretch; required only where the simulations
+        contain no knee angles.
+    out : path-like, optional
+        Folder for the manifest, the report (``found.csv``, ``found.json``) and the cohort
+        (subfolder ``cohort``).
+
+    Returns
+    -------
+    Cohort
+        The simulated stretch, shorter than a stride, takes the place of the gait cycle. EMG
+        envelopes are scaled trial by trial, as published.
+
+    Raises
+    ------
+    InputError
+        The folder contains no usable trial of the data set.
+    """
+    return import_found(find(folder, muscles=muscles, side=side), out).cohort
+
+
+def find(
+    folder: "str | os.PathLike[str]", *, muscles: str = "electrodes", side: str | None = None
+) -> Found:
     """Look for the trials of the data set.
 
     Parameters
@@ -64,7 +105,7 @@ def find(folder: Path, *, muscles: str = "electrodes", side: str | None = None) 
         Where the archives were unpacked.
     muscles : {"columns", "electrodes"}
         A row for every muscle an electrode stands for, or one for each of the five electrodes.
-    side : {"r", "l"}, optional
+    side : {"left", "right"}, optional
         The leg on the ground at the start of every stretch, where the simulations hold no knee
         angles to tell it by.
 
@@ -73,13 +114,14 @@ def find(folder: Path, *, muscles: str = "electrodes", side: str | None = None) 
     InputError
         There is nothing of the data set in the folder.
     """
+    root = Path(folder)
     states: dict[Key, list[Path]] = {}
     emg: dict[Key, list[Path]] = {}
     setups: dict[Key, list[Path]] = {}
     notes = []
-    for path in files_below(folder, (".sto", ".mot", ".xml")):
-        inside = path.relative_to(folder)
-        key = _key(inside, folder)
+    for path in files_below(root, (".sto", ".mot", ".xml")):
+        inside = path.relative_to(root)
+        key = _key(inside, root)
         name = path.name.lower()
         if key is None:
             continue
@@ -94,7 +136,7 @@ def find(folder: Path, *, muscles: str = "electrodes", side: str | None = None) 
             setups.setdefault(key, []).append(path)
     if not states and not emg:
         raise InputError(
-            f"{folder}: expected files such as GIL01/Free4/..._states.sto and "
+            f"{root}: expected files such as GIL01/Free4/..._states.sto and "
             "GIL01_free4EmgEnv.mot, found none"
         )
     findings = [
@@ -102,7 +144,7 @@ def find(folder: Path, *, muscles: str = "electrodes", side: str | None = None) 
         for key in sorted(states)
     ]
     findings += _missing(states, emg)
-    return Found("liu2008", folder, tuple(findings), tuple(notes), "none")
+    return Found("liu2008", root, tuple(findings), tuple(notes), "none")
 
 
 def _key(inside: Path, folder: Path) -> Key | None:
@@ -143,7 +185,7 @@ def _finding(
         simulation, envelopes = read_signals(states[0]), read_signals(emg[0])
         start, end, source = _stretch(simulation, envelopes, setups)
         base = replace(base, start=start, end=end, bounds_from=source)
-        leg = side or _standing_leg(simulation)
+        leg = side[0] if side else _standing_leg(simulation)
         channels = _channels(envelopes, leg, muscles)
     except InputError as error:
         return base.left_out(str(error))

@@ -13,14 +13,15 @@ import csv
 import io
 import math
 import os
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from nem2e_tf.cohorts.cohort import Cohort
-from nem2e_tf.cohorts.manifest.build import Normalise, Report, build
+from nem2e_tf.cohorts.cohort import Cohort, Report
+from nem2e_tf.cohorts.manifest.build import Normalise, build_cohort
 from nem2e_tf.cohorts.manifest.columns import read_map
 from nem2e_tf.cohorts.manifest.measured import Files
 from nem2e_tf.cohorts.manifest.recording import cut
@@ -216,19 +217,19 @@ class Imported:
 
     cohort: Cohort
     manifest: Path
-    report: Report
     findings: tuple[Finding, ...]
 
 
-def import_found(found: Found, output: Path) -> Imported:
+def import_found(found: Found, out: "str | os.PathLike[str] | None" = None) -> Imported:
     """Write the manifest and the report, and build the cohort.
 
     Parameters
     ----------
     found : Found
         What an importer found.
-    output : Path
+    out : path-like, optional
         Folder for ``manifest.csv``, its channel maps, ``found.csv``, ``found.json`` and ``cohort``.
+        By default a temporary one, which is removed.
 
     Raises
     ------
@@ -244,26 +245,29 @@ def import_found(found: Found, output: Path) -> Imported:
             f"{found.folder}: expected at least one cycle of {found.release} with all its files, "
             f"found none; {'; '.join(list(reasons)[:3]) or 'no file of it is there'}"
         )
-    folder = output_folder(output, marker=MARKER)
+    if out is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return import_found(found, temporary)
+    folder = output_folder(out, marker=MARKER)
     _refuse_changed(folder)
     findings = found.findings
     manifest, files = _write_manifest(folder, findings)
     _write_report(folder, found, findings, files, ())
     try:
         try:
-            cohort, report = build(manifest, name=found.release, normalise=found.normalise)
+            cohort = build_cohort(manifest, name=found.release, normalise=found.normalise)
         except InputError:
             findings = _without_unreadable(findings, manifest)
             manifest, files = _write_manifest(folder, findings)
-            cohort, report = build(manifest, name=found.release, normalise=found.normalise)
+            cohort = build_cohort(manifest, name=found.release, normalise=found.normalise)
     except InputError as error:
         raise InputError(
             f"{error}; correct {manifest} or remove the row, then run 'nem2e-tf data build'"
         ) from None
     cohort.save(folder / COHORT)
-    findings = _after_build(findings, manifest, report)
-    _write_report(folder, found, findings, files, report.notes)
-    return Imported(cohort, manifest, report, findings)
+    findings = _after_build(findings, manifest, cohort.report)
+    _write_report(folder, found, findings, files, cohort.report.notes)
+    return Imported(cohort, manifest, findings)
 
 
 def summary(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -73,15 +73,15 @@ of the body takes two rows, one with each side.
 """
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from nem2e_tf.cohorts.checks import odd_cycles
-from nem2e_tf.cohorts.cohort import Cohort
+from nem2e_tf.cohorts.cohort import Cohort, Report
 from nem2e_tf.cohorts.manifest.columns import Channel, read_map
 from nem2e_tf.cohorts.manifest.joining import (
     check_units,
@@ -113,54 +113,27 @@ NORMALISE: tuple[Normalise, ...] = get_args(Normalise)
 _SCALES: dict[Normalise, Scale] = {"trial": "trial", "mvc": "mvc", "fixed": "fixed"}
 
 
-@dataclass(frozen=True)
-class Report:
-    """What became of a manifest's recordings.
-
-    Attributes
-    ----------
-    cycles_used : int
-        Cycles in the cohort.
-    cycles_left_out : tuple of str
-        Each cycle left out, and why.
-    columns_left_out : tuple of str
-        Columns left out, one text a file and reason.
-    odd_cycles : tuple of str
-        Cycles in the cohort that are unlike the others, and how.
-    notes : tuple of str
-        What was odd in the files, and what was done to the values.
-    """
-
-    cycles_used: int
-    cycles_left_out: tuple[str, ...]
-    columns_left_out: tuple[str, ...]
-    odd_cycles: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the report as plain values for JSON."""
-        return asdict(self)
-
-
-def build(
-    manifest_path: "str | os.PathLike[str]",
+def build_cohort(
+    manifest: "str | os.PathLike[str]",
     *,
-    map_path: "str | os.PathLike[str] | None" = None,
+    channel_map: "str | os.PathLike[str] | None" = None,
     name: str | None = None,
     normalise: Normalise = "none",
     shortest: float = SHORTEST,
     longest: float = LONGEST,
-) -> tuple[Cohort, Report]:
+    out: "str | os.PathLike[str] | None" = None,
+) -> Cohort:
     """Build a cohort from a manifest.
 
     Parameters
     ----------
-    manifest_path : path-like
-        The manifest.
-    map_path : path-like, optional
-        Channel map of the rows that name none; ``channels.csv`` beside the manifest if not given.
+    manifest : path-like
+        CSV table with one row per trial.
+    channel_map : path-like, optional
+        Channel map of the rows that name none; by default ``channels.csv`` in the manifest's
+        folder.
     name : str, optional
-        Name of the cohort; the manifest's file name if not given.
+        Name of the cohort; by default the manifest's file name.
     normalise : {"none", "subject-maximum", "trial", "mvc", "fixed"}
         ``none`` keeps the EMG as in the files, which the importer expects to hold normalised
         envelopes. ``subject-maximum`` divides each muscle by its largest value over all cycles of
@@ -169,15 +142,16 @@ def build(
         map's ``reference``. What each gives away is in `nem2e_tf.signals.emg.POLICIES` and in the
         notes.
     shortest, longest : float
-        Durations a cycle between two contacts may have, s.
+        Shortest and longest accepted cycle between two contacts, s.
+    out : path-like, optional
+        Folder to save the cohort to.
 
     Returns
     -------
-    cohort : Cohort
-        Its table of cycles has a further column ``odd``: how a cycle is unlike the others of its
-        subject, condition and side, or nothing.
-    report : Report
-        What was left out and what was odd; nothing is left out without a line here.
+    Cohort
+        Its table of cycles has the additional column ``odd``: how a cycle differs from the others
+        of its subject, condition and side, or an empty text. `Cohort.report` lists everything that
+        was left out, with the reason.
 
     Raises
     ------
@@ -187,9 +161,9 @@ def build(
     """
     if normalise not in NORMALISE:
         raise InputError(f"normalise: expected {' or '.join(NORMALISE)}, found {normalise!r}")
-    manifest = Path(manifest_path)
-    trials, notes = read_trials(manifest)
-    fallback = Path(map_path) if map_path else manifest.parent / "channels.csv"
+    file = Path(manifest)
+    trials, notes = read_trials(file)
+    fallback = Path(channel_map) if channel_map else file.parent / "channels.csv"
     maps: dict[Path, list[Channel]] = {}
     files = Files(scale=_SCALES.get(normalise, ""))
     recordings = []
@@ -201,11 +175,9 @@ def build(
         recordings.append(cut(trial, maps[chosen], files=files, shortest=shortest, longest=longest))
     left_out = unique(line for recording in recordings for line in recording.left_out)
     if not any(recording.bounds for recording in recordings):
-        raise InputError(
-            f"{manifest}: expected at least one whole cycle, found none; {left_out[0]}"
-        )
+        raise InputError(f"{file}: expected at least one whole cycle, found none; {left_out[0]}")
     if all(np.isnan(recording.measured).all() for recording in recordings):
-        raise InputError(f"{manifest}: expected EMG, found nan in every cycle of every muscle")
+        raise InputError(f"{file}: expected EMG, found nan in every cycle of every muscle")
     check_units(recordings)
     channels, columns_left_out = common_channels(recordings)
     muscles = merge_maps(maps.values(), channels)
@@ -232,7 +204,7 @@ def build(
         notes.append(f"EMG normalised; differences that remain: {policy.keeps}")
         notes.append(f"EMG normalised; what the scale of a cycle knows: {policy.leakage}")
     cohort = Cohort(
-        name=name or manifest.stem,
+        name=name or file.stem,
         simulated=simulated,
         measured=measured.astype(np.float32),
         cycles=cycles,
@@ -251,10 +223,14 @@ def build(
     cycles["odd"] = ""
     for finding in odd:
         cycles.loc[list(finding.rows), "odd"] = finding.message
-    return cohort, Report(
+    report = Report(
         cycles_used=len(cycles),
         cycles_left_out=tuple(left_out),
         columns_left_out=tuple(columns_left_out),
         odd_cycles=tuple(f"{finding.where}: {finding.message}" for finding in odd),
         notes=tuple(unique(notes)),
     )
+    cohort = replace(cohort, report=report)
+    if out is not None:
+        cohort.save(out)
+    return cohort

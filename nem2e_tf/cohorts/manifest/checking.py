@@ -12,7 +12,7 @@ from nem2e_tf.errors import InputError
 
 
 def check_manifest(
-    manifest_path: "str | os.PathLike[str]", *, map_path: Path | None = None
+    manifest_path: "str | os.PathLike[str]", *, channel_map: Path | None = None
 ) -> Checked:
     """Check the recordings that a manifest names; each pair of files once.
 
@@ -20,7 +20,7 @@ def check_manifest(
     ----------
     manifest_path : path-like
         The manifest.
-    map_path : Path, optional
+    channel_map : Path, optional
         Channel map of the rows that name none; ``channels.csv`` beside the manifest if not given.
 
     Returns
@@ -47,7 +47,7 @@ def check_manifest(
     files = Files()
     seen: set[Any] = set()
     for trial in trials:
-        channels, more = read_map(trial.map or map_path or path.parent / "channels.csv")
+        channels, more = read_map(trial.map or channel_map or path.parent / "channels.csv")
         notes += [note for note in more if note not in notes]
         key = (trial.simulated, trial.simulated_map, trial.emg, trial.side, trial.emg_offset)
         if key in seen:

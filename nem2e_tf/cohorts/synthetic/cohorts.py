@@ -25,9 +25,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nem2e_tf.cohorts.cohort import POINTS, Cohort
+from nem2e_tf.cohorts.cohort import POINTS, Cohort, load_cohort
 from nem2e_tf.cohorts.synthetic.activity import Float, activity, normal
-from nem2e_tf.cohorts.synthetic.distortion import Distortion, distort, plant, undo
+from nem2e_tf.cohorts.synthetic.distortion import (
+    SINGLE_DISTORTIONS,
+    Distortion,
+    distort,
+    plant,
+    undo,
+)
 from nem2e_tf.cohorts.synthetic.gaits import (
     CHANNELS,
     GAITS,
@@ -200,6 +206,74 @@ class Synthetic:
 
     cohort: Cohort
     truth: Truth
+
+
+def synthesise(
+    name: str,
+    *,
+    seed: int | None = None,
+    distortion: Distortion | str | None = None,
+    n_subjects: int | None = None,
+    speeds: Sequence[float] | None = None,
+    n_cycles: int | None = None,
+    out: "str | os.PathLike[str] | None" = None,
+) -> Cohort:
+    """Generate a synthetic cohort with the structure of a public data set.
+
+    Parameters
+    ----------
+    name : {"walk", "run"}
+        ``walk``: 8 subjects at 4 speeds, 5 muscles. ``run``: 10 subjects at 4 speeds, 16 muscles
+        of 11 electrodes. Both have 92 simulated channels.
+    seed : int, optional
+        Seed of all random draws; by default that of the published cohort. The same seed gives the
+        same cohort, and a subject's activity does not depend on the number of subjects.
+    distortion : Distortion or {"lag", "gain", "leak", "none"}, optional
+        Error of the simulation; a name stands for a single kind of error. By default the
+        cohort's own mixture of all of them.
+    n_subjects : int, optional
+        Number of subjects; by default 8 (walk) or 10 (run).
+    speeds : sequence of float, optional
+        Speeds in m/s, within the range of the default four.
+    n_cycles : int, optional
+        Cycles per subject and speed; by default 1 (walk) or 3 (run).
+    out : path-like, optional
+        Folder to write the cohort to, one subject after the other. Only one subject has to fit in
+        memory; the arrays of the returned cohort are memory-mapped.
+
+    Returns
+    -------
+    Cohort
+        Without missing values.
+
+    Raises
+    ------
+    InputError
+        An unknown name, fewer than one subject, speed or cycle, a speed outside the range, or a
+        folder that contains other files.
+
+    Examples
+    --------
+    >>> synthesise("walk", n_subjects=3)
+    <Cohort walk: 12 cycles of 3 subjects, 92 channels, 5 muscles>
+    """
+    if isinstance(distortion, str):
+        if distortion not in SINGLE_DISTORTIONS:
+            raise InputError(
+                f"distortion: expected {', '.join(SINGLE_DISTORTIONS)}, found {distortion!r}"
+                f"{near(distortion, list(SINGLE_DISTORTIONS))}"
+            )
+        distortion = SINGLE_DISTORTIONS[distortion]
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "distortion": distortion,
+        "n_subjects": n_subjects,
+        "speeds": speeds,
+        "n_cycles": n_cycles,
+    }
+    if out is None:
+        return make(name, **settings).cohort
+    return load_cohort(write_synthetic(out, name, **settings))
 
 
 def make(
@@ -412,7 +486,8 @@ def write_synthetic(
         channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
         muscles=muscle_table(gait.electrodes),
         normalisation=NORMALISATION,
-        **arrays,
+        simulated=arrays["simulated"],
+        measured=arrays["measured"],
     )
     cohort.save_tables(folder)
     return folder

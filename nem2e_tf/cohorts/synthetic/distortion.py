@@ -109,6 +109,15 @@ def _only(**strengths: float) -> Distortion:
     return replace(Distortion.none(), **strengths)
 
 
+SINGLE_DISTORTIONS = {
+    "lag": Distortion.pure_lag(),
+    "gain": Distortion.pure_gain(),
+    "leak": Distortion.pure_leak(),
+    "none": Distortion.none(),
+}
+"""Distortions of a single kind, by name."""
+
+
 @dataclass(frozen=True, eq=False)
 class Planted:
     """The distortion of each muscle that a `Distortion` led to.

@@ -14,7 +14,7 @@ from nem2e_tf.cli.data import command
 from nem2e_tf.cohorts.cohort import load_cohort
 from nem2e_tf.cohorts.datasets.hamner2013 import find
 from nem2e_tf.cohorts.datasets.release import import_found
-from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.storage import read_storage
 
@@ -134,7 +134,7 @@ def test_report_says_what_was_used_and_what_was_not(release, imported):
 
 def test_the_manifest_builds_the_same_cohort_and_can_be_corrected(imported, tmp_path):
     manifest = imported.manifest
-    again, _ = build(manifest, name="hamner2013", normalise="subject-maximum")
+    again = build_cohort(manifest, name="hamner2013", normalise="subject-maximum")
     assert again.digest == imported.cohort.digest == load_cohort(manifest.parent / "cohort").digest
     assert {path.name for path in manifest.parent.iterdir()} == {
         *("manifest.csv", "channels.csv", "found.csv", "found.json", "cohort"),
@@ -146,7 +146,7 @@ def test_the_manifest_builds_the_same_cohort_and_can_be_corrected(imported, tmp_
     shutil.copy(manifest.parent / "channels.csv", tmp_path)
     with (tmp_path / "manifest.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)
-    corrected, _ = build(tmp_path / "manifest.csv", normalise="subject-maximum")
+    corrected = build_cohort(tmp_path / "manifest.csv", normalise="subject-maximum")
     dropped = np.isnan(corrected.measured).any(axis=1)
     at = ((again.cycles["subject"] == "subject02") & (again.cycles["speed"] == 5)).to_numpy()
     for muscle in ("glmax1", "glmax2", "glmax3", "soleus"):
@@ -268,7 +268,7 @@ def test_columns_named_by_pins_need_a_map(tmp_path):
     assert all("--map" in row.reason for row in rows)
     lines = [f"Pin {n},{m},{e}\n" for n, (m, e) in enumerate(tree.COLUMNS, start=1)]
     (tmp_path / "pins.csv").write_text("column,muscle,electrode\n" + "".join(lines))
-    found = find(folder, map_path=tmp_path / "pins.csv")
+    found = find(folder, channel_map=tmp_path / "pins.csv")
     imported = import_found(found, tmp_path / "out")
     assert len(imported.cohort.cycles) == 6
     assert (tmp_path / "out" / "channels-2.csv").exists()
@@ -348,7 +348,7 @@ def test_a_damaged_simulation_is_left_out_with_its_reason(small, tmp_path):
     assert (left["condition"], left["cycle"]) == ("run400", "3")
     assert "_cycle3_states.sto" in left["reason"]
     assert "cut" in left["reason"] or "expected" in left["reason"]
-    again, _ = build(imported.manifest, name="hamner2013", normalise="subject-maximum")
+    again = build_cohort(imported.manifest, name="hamner2013", normalise="subject-maximum")
     assert again.digest == imported.cohort.digest
 
 

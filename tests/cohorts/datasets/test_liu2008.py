@@ -11,7 +11,7 @@ from support import liu_tree as tree
 from nem2e_tf.cli.data import command
 from nem2e_tf.cohorts.datasets.liu2008 import _emg_label, _key, find
 from nem2e_tf.cohorts.datasets.release import import_found
-from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.muscles import ELECTRODES_WALK
 
@@ -77,7 +77,7 @@ def test_report_and_manifest(imported, tmp_path):
     assert rows["GIL02", "fast"]["reasons"] == ["no trial fast"]
     assert sum(row["used"] for row in rows.values()) == 11
     assert sum("the states of RRA hold no activations" in note for note in found["notes"]) == 11
-    assert build(imported.manifest, name="liu2008")[0].digest == imported.cohort.digest
+    assert build_cohort(imported.manifest, name="liu2008").digest == imported.cohort.digest
 
 
 @pytest.fixture

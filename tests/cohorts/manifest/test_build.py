@@ -11,7 +11,7 @@ from support.recordings import LABELS, TIME, activation, store
 
 from nem2e_tf.cli.data import command
 from nem2e_tf.cohorts.cohort import load_cohort
-from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.errors import InputError
 
 HEADER = "subject,condition,speed,side,simulated,emg,ground_reaction,plate\n"
@@ -33,7 +33,8 @@ def folder(tmp_path):
 
 
 def test_cycles_channels_and_muscles(folder):
-    cohort, report = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
+    report = cohort.report
     starts = np.arange(1.05, 9, 1)
     np.testing.assert_allclose(cohort.cycles["start"], starts)
     np.testing.assert_allclose(cohort.cycles["end"], starts + 1)
@@ -61,9 +62,9 @@ def test_cycles_channels_and_muscles(folder):
 
 
 def test_the_other_side_swaps_the_legs(folder):
-    right, _ = build(folder / "manifest.csv")
+    right = build_cohort(folder / "manifest.csv")
     (folder / "manifest.csv").write_text(HEADER + ROW.replace(",r,", ",left,"))
-    left, _ = build(folder / "manifest.csv")
+    left = build_cohort(folder / "manifest.csv")
     assert list(left.channels["source"]) == ["soleus_l", "tib_ant_l", "soleus_r", "tib_ant_r"]
     np.testing.assert_array_equal(left.simulated[:, :, [2, 3, 0, 1]], right.simulated)
 
@@ -73,7 +74,7 @@ def test_both_sides_in_one_cohort_and_side_in_the_map(folder):
     store(folder / "emg.sto", ("sol_r", "sol_l"), emg)
     (folder / "channels.csv").write_text("column,muscle\nsol_{side},soleus\n")
     (folder / "manifest.csv").write_text(HEADER + ROW + ROW.replace(",r,", ",l,"))
-    cohort, _ = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
     assert len(cohort.cycles) == 16
     np.testing.assert_allclose(cohort.measured[0, :, 0] + cohort.measured[8, :, 0], 10, rtol=1e-5)
     assert cohort.channels["source"][0] == "soleus_r soleus_l"
@@ -90,7 +91,8 @@ def test_explicit_bounds_threshold_and_electrodes(folder):
         "sol,med_gas,calf,soleus tibant_contra\n"
         "sol,soleus,calf,\n"
     )
-    cohort, report = build(folder / "manifest.csv", map_path=folder / "map.csv", name="mine")
+    cohort = build_cohort(folder / "manifest.csv", channel_map=folder / "map.csv", name="mine")
+    report = cohort.report
     assert cohort.name == "mine"
     assert list(cohort.cycles["start"]) == [1.5, 3.5]
     assert list(cohort.cycles["cycle"]) == [1, 2]
@@ -103,14 +105,15 @@ def test_explicit_bounds_threshold_and_electrodes(folder):
 def test_cycles_outside_the_recordings_and_odd_durations_are_listed(folder):
     keep = (TIME >= 2.5) & (TIME <= 8.5)
     store(folder / "emg.sto", ("sol", "ta"), np.ones((keep.sum(), 2)), TIME[keep])
-    cohort, report = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
+    report = cohort.report
     assert list(cohort.cycles["cycle"]) == [3, 4, 5, 6, 7]
     assert [line.rpartition(": ")[2] for line in report.cycles_left_out] == [
         "outside the EMG, 2.5 to 8.5 s"
     ] * 3
     assert "line 2: subject s1, cycle 1, 1.05 to 2.05 s" in report.cycles_left_out[0]
     with pytest.raises(InputError, match=r"at least one whole cycle.*it lasts 1 s"):
-        build(folder / "manifest.csv", shortest=1.5)
+        build_cohort(folder / "manifest.csv", shortest=1.5)
 
 
 def test_gaps_and_nan(folder):
@@ -125,7 +128,8 @@ def test_gaps_and_nan(folder):
     emg = (folder / "emg.sto").read_text().split("\n")
     emg[-1002 + 720] = "7.2\tnan\t2.0\t0.0"
     (folder / "emg.sto").write_text("\n".join(emg))
-    cohort, report = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
+    report = cohort.report
     assert list(cohort.cycles["cycle"]) == [1, 2, 4, 5, 6, 7, 8]
     assert "the simulation has a gap of 0.32 s in it" in report.cycles_left_out[0]
     lacking = np.isnan(cohort.measured).any(axis=1)
@@ -139,7 +143,8 @@ def test_simulated_nan_and_values_outside_0_to_1(folder):
     text[-1002 + 150] = "1.5\tnan\t0.1\t0.1\t0.1\t0.0"
     text[-1002 + 250] = "2.5\t1.25\t0.1\t-0.1\t0.1\t0.0"
     (folder / "sim.sto").write_text("\n".join(text))
-    cohort, report = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
+    report = cohort.report
     assert "simulated soleus_ipsi is nan" in report.cycles_left_out[0]
     assert cohort.simulated.max() > 1
     assert any("2 of 4004 activations are outside 0..1 (-0.1 to 1.25)" in n for n in report.notes)
@@ -160,7 +165,8 @@ def test_trials_with_other_muscles(folder):
     (folder / "channels.csv").write_text(
         "column,muscle,counterparts\nsol,soleus,\nta,tibant,soleus\n"
     )
-    cohort, report = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
+    report = cohort.report
     assert cohort.channel_names == ["soleus_ipsi", "soleus_contra"]
     assert np.isnan(cohort.measured[8:, :, 1]).all()
     assert not np.isnan(cohort.measured[:8]).any()
@@ -172,13 +178,15 @@ def test_subject_maximum(folder):
     (folder / "manifest.csv").write_text(
         HEADER + ROW + ROW.replace("s1", "s2").replace("free", "slow")
     )
-    plain, kept = build(folder / "manifest.csv")
-    scaled, report = build(folder / "manifest.csv", normalise="subject-maximum")
+    plain = build_cohort(folder / "manifest.csv")
+    kept = plain.report
+    scaled = build_cohort(folder / "manifest.csv", normalise="subject-maximum")
+    report = scaled.report
     np.testing.assert_allclose(scaled.measured, plain.measured / [9.05, 8.95], rtol=1e-5)
     assert any("subject s2 divided by its maximum: soleus 9.05" in note for note in report.notes)
     assert any("EMG kept as in the files" in note for note in kept.notes)
     with pytest.raises(InputError, match="normalise: expected none or subject-maximum or trial"):
-        build(folder / "manifest.csv", normalise="maximum")
+        build_cohort(folder / "manifest.csv", normalise="maximum")
 
 
 def test_odd_cycles_are_flagged_and_kept(folder):
@@ -191,7 +199,7 @@ def test_odd_cycles_are_flagged_and_kept(folder):
     told = [line for line in result.stderr.splitlines() if "deviations" in line]
     assert len(told) == 1
     assert told[0].startswith("odd: s1, free, sim, r, cycle 4: unlike the others, soleus by ")
-    _, report = build(folder / "manifest.csv")
+    report = build_cohort(folder / "manifest.csv").report
     assert [f"odd: {line}" for line in report.odd_cycles] == told
     flags = load_cohort(folder / "cohort").cycles["odd"]
     assert [index for index, flag in enumerate(flags) if flag] == [3]
@@ -206,9 +214,9 @@ def test_a_plate_that_two_feet_hit_is_refused(folder):
         store(folder / "grf.mot", ("plate1_vy", "plate1_px", "plate1_pz"), table)
         if refused:
             with pytest.raises(InputError, match=r"'plate1_vy': .* several feet hit this plate"):
-                build(folder / "manifest.csv")
+                build_cohort(folder / "manifest.csv")
         else:
-            assert len(build(folder / "manifest.csv")[0].cycles) == 8
+            assert len(build_cohort(folder / "manifest.csv").cycles) == 8
 
 
 def edit(name, old, new):
@@ -334,7 +342,7 @@ BAD = [
 def test_bad_input_is_one_line_and_writes_nothing(folder, change, message):
     change(folder)
     with pytest.raises(InputError, match=re.escape(message)) as caught:
-        build(folder / "manifest.csv")
+        build_cohort(folder / "manifest.csv")
     assert "\n" not in str(caught.value)
     result = CliRunner().invoke(
         command, ["build", str(folder / "manifest.csv"), "-o", str(folder / "cohort")]
@@ -353,7 +361,7 @@ def test_bad_bounds(folder):
     ):
         (folder / "manifest.csv").write_text(f"{head}s,c,1,r,sim.sto,emg.sto,{cells}\n")
         with pytest.raises(InputError, match=message):
-            build(folder / "manifest.csv")
+            build_cohort(folder / "manifest.csv")
 
 
 def test_command_builds_and_checks(folder):
@@ -365,7 +373,7 @@ def test_command_builds_and_checks(folder):
         "8 cycles of 1 subjects, 4 simulated channels, 2 muscles (soleus, tibant)" in result.stdout
     )
     assert "knee_angle_r_reserve" in result.stderr
-    assert load_cohort(out).digest == build(folder / "manifest.csv")[0].digest
+    assert load_cohort(out).digest == build_cohort(folder / "manifest.csv").digest
     found = json.loads(runner.invoke(command, ["check", out, "--json"]).stdout)
     assert (found["cycles"], found["channels"], found["notes"]) == (8, 4, [])
     assert found["muscles"][0]["highest"] == pytest.approx(9.05)
@@ -419,7 +427,8 @@ def treadmill(shared_data, tmp_path):
 
 @pytest.mark.shared_data
 def test_treadmill_gives_the_published_errors(treadmill):
-    cohort, report = build(treadmill / "manifest.csv")
+    cohort = build_cohort(treadmill / "manifest.csv")
+    report = cohort.report
     assert cohort.simulated.shape == (53, 101, 80)
     assert cohort.measured.shape == (53, 101, 6)
     assert any("vasint_l_activation" in line for line in report.columns_left_out)
@@ -470,7 +479,7 @@ def test_treadmill_file_cut_in_half(treadmill, shared_data, name):
     source = (shared_data / "treadmill_walk").resolve()
     (treadmill / "manifest.csv").write_text(text.replace(f"{source}/{name}", name))
     with pytest.raises(InputError, match="the file seems cut"):
-        build(treadmill / "manifest.csv")
+        build_cohort(treadmill / "manifest.csv")
 
 
 @pytest.mark.shared_data
@@ -480,4 +489,4 @@ def test_treadmill_published_stance_holds_no_whole_cycle(treadmill, shared_data)
     with pytest.raises(
         InputError, match=r"at least one whole cycle.*outside the simulation, 10\.9"
     ):
-        build(path)
+        build_cohort(path)

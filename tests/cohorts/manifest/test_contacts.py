@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.recordings import LABELS, TIME, activation, store
 
-from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.errors import InputError
 
 
@@ -21,7 +21,8 @@ def by_contacts(folder, columns, cells, **options):
     (folder / "manifest.csv").write_text(
         f"subject,condition,speed,side,simulated,emg,{columns}\ns1,free,1.2,r,sim.sto,emg.sto,{cells}\n"
     )
-    cohort, report = build(folder / "manifest.csv", **options)
+    cohort = build_cohort(folder / "manifest.csv", **options)
+    report = cohort.report
     return cohort.cycles[["start", "end"]].to_numpy(), report
 
 
@@ -108,7 +109,7 @@ def test_a_step_by_markers_and_by_force_is_the_same(shared_data, folder):
         (folder / "manifest.csv").write_text(
             f"subject,condition,speed,side,simulated,emg,until,{columns}\n{row},{cells}\n"
         )
-        steps.append(build(folder / "manifest.csv")[0].cycles[["start", "end"]].to_numpy())
+        steps.append(build_cohort(folder / "manifest.csv").cycles[["start", "end"]].to_numpy())
     assert steps[0].shape == steps[1].shape == (1, 2)
     np.testing.assert_allclose(steps[0], steps[1], atol=0.03)
     np.testing.assert_allclose(steps[1], [(0.842, 1.4175)], atol=1e-3)

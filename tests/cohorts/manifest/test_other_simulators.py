@@ -18,7 +18,7 @@ from support.recordings import store
 
 from nem2e_tf.cli.data import command
 from nem2e_tf.cohorts.cohort import load_cohort
-from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.cohorts.manifest.columns import read_simulated_map
 from nem2e_tf.errors import InputError
 
@@ -143,7 +143,7 @@ def test_anybody_with_semicolons_and_no_sections(folder):
     start = next(i for i, line in enumerate(lines) if line.strip().startswith("Main.Study.t "))
     short = ["---- AnyBody Output File ----", *(";".join(line.split()) for line in lines[start:])]
     (folder / "out.txt").write_text("\n".join(short) + "\n")
-    cohort, _ = build(manifest(folder, "out.txt", "map.csv"))
+    cohort = build_cohort(manifest(folder, "out.txt", "map.csv"))
     np.testing.assert_allclose(cohort.simulated[0], truth(np.linspace(0.5, 1.5, 101)), atol=1e-6)
 
 
@@ -152,19 +152,19 @@ def test_anybody_cut_or_without_names_is_refused(folder):
     text = (folder / "out.txt").read_text()
     (folder / "out.txt").write_text(text[:-40])
     with pytest.raises(InputError, match=r"out.txt, line \d+: expected 8 cells, found 7"):
-        build(manifest(folder, "out.txt", "map.csv"))
+        build_cohort(manifest(folder, "out.txt", "map.csv"))
     (folder / "out.txt").write_text(text.replace("Main.Study.t ", "Main.Study.x "))
     with pytest.raises(InputError, match=r"expected one column of times, .* found 0"):
-        build(manifest(folder, "out.txt", "map.csv"))
+        build_cohort(manifest(folder, "out.txt", "map.csv"))
     (folder / "out.txt").write_text(text[: text.index("---- AnyBody") + 40])
     with pytest.raises(InputError, match="expected column names and numbers, found none"):
-        build(manifest(folder, "out.txt", "map.csv"))
+        build_cohort(manifest(folder, "out.txt", "map.csv"))
 
 
 def test_without_a_map_anybodys_names_are_not_guessed(folder):
     anybody(folder / "out.txt")
     with pytest.raises(InputError, match="expected muscle activations such as soleus_r"):
-        build(manifest(folder, "out.txt", ""))
+        build_cohort(manifest(folder, "out.txt", ""))
 
 
 @pytest.mark.parametrize(
@@ -187,4 +187,4 @@ def test_a_column_that_the_file_has_not_is_named(folder):
     mujoco(folder / "activation.csv")
     (folder / "map.csv").write_text("column,muscle,side\nsoleus_R,soleus,r\n")
     with pytest.raises(InputError, match=r"expected column 'soleus_R' .* did you mean soleus_r"):
-        build(manifest(folder, "activation.csv", "map.csv"))
+        build_cohort(manifest(folder, "activation.csv", "map.csv"))

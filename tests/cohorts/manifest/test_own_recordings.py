@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.recordings import LABELS, TIME, activation, store
 
-from nem2e_tf.cohorts.manifest.build import build
+from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.time_series import read_signals
 
@@ -51,7 +51,7 @@ def made(folder, columns="", cells="", *, emg="emg.sto", bounds=("2", "3")):
     (folder / "manifest.csv").write_text(
         f"{HEADER}{columns}\n{CELLS},{emg},{','.join(bounds)}{cells}\n"
     )
-    return build(folder / "manifest.csv")
+    return build_cohort(folder / "manifest.csv")
 
 
 def expected(start=2.0, end=3.0):
@@ -59,7 +59,8 @@ def expected(start=2.0, end=3.0):
 
 
 def test_raw_emg_becomes_an_envelope_by_recipe(folder):
-    cohort, report = made(folder, ",recipe", ",hamner2013")
+    cohort = made(folder, ",recipe", ",hamner2013")
+    report = cohort.report
     np.testing.assert_allclose(cohort.measured[0, :, 0], expected(), atol=2e-3)
     np.testing.assert_allclose(cohort.measured[0, :, 1], 0.5, atol=1e-3)
     facts = "EMG at 1000 Hz (by its times), unit not stated, envelopes by recipe hamner2013 ("
@@ -70,15 +71,15 @@ def test_raw_emg_becomes_an_envelope_by_recipe(folder):
 def test_raw_emg_without_a_recipe_is_told(folder):
     emg = raw_emg() - [0.2, 0]
     store(folder / "emg.sto", ("sol", "ta"), emg, EMG_TIME)
-    _, report = made(folder)
+    report = made(folder).report
     assert any("2 EMG columns, such as sol, look raw" in note for note in report.notes)
-    _, report = made(folder, ",recipe", ",hamner2013")
+    report = made(folder, ",recipe", ",hamner2013").report
     assert not any("look raw" in note for note in report.notes)
 
 
 def test_an_envelope_under_a_recipe_is_told(folder):
     store(folder / "emg.sto", ("sol", "ta"), np.abs(raw_emg()) + 0.1, EMG_TIME)
-    _, report = made(folder, ",recipe", ",hamner2013")
+    report = made(folder, ",recipe", ",hamner2013").report
     assert any("EMG 'sol' is never below zero" in note for note in report.notes)
 
 
@@ -86,7 +87,8 @@ def test_an_envelope_under_a_recipe_is_told(folder):
     ("unit", "factor"), [("V", 1), ("mV", 1e-3), ("uV", 1e-6), ("%", 0.01), ("1", 1)]
 )
 def test_units_become_volts_or_shares(unit, factor, folder):
-    cohort, report = made(folder, ",recipe,unit", f",hamner2013,{unit}")
+    cohort = made(folder, ",recipe,unit", f",hamner2013,{unit}")
+    report = cohort.report
     np.testing.assert_allclose(cohort.measured[0, :, 0], factor * expected(), rtol=4e-3)
     assert any(f"unit {unit.lower()} (as stated)" in note for note in report.notes)
 
@@ -96,7 +98,7 @@ def test_one_row_in_volts_and_one_of_no_unit_are_refused(folder):
         f"{HEADER},unit\n{CELLS},emg.sto,2,3,mV\n{CELLS},emg.sto,3,4,\n"
     )
     with pytest.raises(InputError, match=r"line 3, column unit: expected EMG in one unit, found"):
-        build(folder / "manifest.csv")
+        build_cohort(folder / "manifest.csv")
 
 
 def test_a_recording_of_another_scale_is_told(folder):
@@ -105,7 +107,7 @@ def test_a_recording_of_another_scale_is_told(folder):
     (folder / "manifest.csv").write_text(
         f"{HEADER},recipe\n{rows}{CELLS},other.sto,2,3,hamner2013\n"
     )
-    _, report = build(folder / "manifest.csv")
+    report = build_cohort(folder / "manifest.csv").report
     told = [note for note in report.notes if "times the median of all recordings" in note]
     assert len(told) == 2
     assert all("line 5: EMG of" in note and "another unit" in note for note in told)
@@ -115,7 +117,7 @@ def test_a_shifted_clock_is_shifted_back(folder):
     store(folder / "emg.sto", ("sol", "ta"), raw_emg(), EMG_TIME + 100)
     with pytest.raises(InputError, match="are they of one trial and one clock"):
         made(folder, ",recipe", ",hamner2013")
-    cohort, _ = made(folder, ",recipe,emg_offset", ",hamner2013,-100")
+    cohort = made(folder, ",recipe,emg_offset", ",hamner2013,-100")
     np.testing.assert_allclose(cohort.measured[0, :, 0], expected(), atol=2e-3)
 
 
@@ -129,20 +131,21 @@ def test_dead_and_interrupted_electrodes_are_nan_and_told(folder):
     (folder / "channels.csv").write_text(
         "column,muscle,counterparts\nsol,soleus,\nta,tibant,\nrf,recfem,soleus\n"
     )
-    cohort, report = made(folder, ",recipe", ",hamner2013", emg="emg.csv", bounds=("4.5", "5.5"))
+    cohort = made(folder, ",recipe", ",hamner2013", emg="emg.csv", bounds=("4.5", "5.5"))
+    report = cohort.report
     assert np.isnan(cohort.measured[0]).all(axis=0).tolist() == [True, False, True]
     assert any("EMG 'sol': 0.001 s of gaps kept as nan" in note for note in report.notes)
     assert any("EMG 'rf' is 0.1 throughout: a dead electrode" in note for note in report.notes)
 
 
 def test_csv_gives_what_storage_gives(folder):
-    whole, _ = made(folder, ",recipe", ",hamner2013")
+    whole = made(folder, ",recipe", ",hamner2013")
     write_csv(folder / "emg.csv", ("sol", "time", "ta"), np.insert(raw_emg(), 1, EMG_TIME, axis=1))
     write_csv(folder / "sim.csv", ("time", *LABELS), np.column_stack([TIME, activation(TIME)]))
     (folder / "manifest.csv").write_text(
         f"{HEADER},recipe\n{CELLS.replace('sto', 'csv')},emg.csv,2,3,hamner2013\n"
     )
-    cohort, _ = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
     np.testing.assert_allclose(cohort.measured, whole.measured, atol=1e-6)
     np.testing.assert_allclose(cohort.simulated, whole.simulated, atol=1e-6)
 
@@ -151,7 +154,8 @@ def test_csv_without_times_runs_at_the_stated_rate(folder):
     write_csv(folder / "emg.csv", ("sol", "ta"), raw_emg())
     with pytest.raises(InputError, match="or a rate in the manifest, found neither"):
         made(folder, ",recipe", ",hamner2013", emg="emg.csv")
-    cohort, report = made(folder, ",recipe,rate", ",hamner2013,1000", emg="emg.csv")
+    cohort = made(folder, ",recipe,rate", ",hamner2013,1000", emg="emg.csv")
+    report = cohort.report
     np.testing.assert_allclose(cohort.measured[0, :, 0], expected(), atol=2e-3)
     assert any("rows counted from 0 s at the stated 1000 Hz" in note for note in report.notes)
     assert any("EMG at 1000 Hz (as stated)" in note for note in report.notes)
@@ -226,7 +230,8 @@ def test_raw_emg_with_a_gap_is_not_filtered(folder):
 
 def normalised(folder, how, columns="", cells=""):
     made(folder, f",recipe{columns}", f",hamner2013{cells}")
-    cohort, report = build(folder / "manifest.csv", normalise=how)
+    cohort = build_cohort(folder / "manifest.csv", normalise=how)
+    report = cohort.report
     return cohort.measured[0, :, 0], " ".join(report.notes), cohort.normalisation
 
 
@@ -263,9 +268,10 @@ def test_normalised_by_fixed_numbers(folder):
 def test_teager_kaiser_is_off_unless_named(folder):
     sine = 0.5 * np.sin(2 * np.pi * 100 * EMG_TIME)
     store(folder / "emg.sto", ("sol", "ta"), np.stack([sine, sine], axis=1), EMG_TIME)
-    plain, _ = made(folder, ",recipe", ",standard")
+    plain = made(folder, ",recipe", ",standard")
     np.testing.assert_allclose(plain.measured, 0.5 * 2 / np.pi, rtol=0.04)
-    energy, report = made(folder, ",recipe", ",standard+teager-kaiser")
+    energy = made(folder, ",recipe", ",standard+teager-kaiser")
+    report = energy.report
     np.testing.assert_allclose(energy.measured, (0.5 * np.sin(0.2 * np.pi)) ** 2, rtol=0.02)
     assert any("Teager-Kaiser energy" in note for note in report.notes)
 
@@ -279,24 +285,25 @@ def by_events(folder, text, *, side="r"):
         "subject,condition,speed,side,simulated,emg,events,trial\n"
         f"s1,free,1.2,{side},sim.sto,emg.sto,events.csv,walk\n"
     )
-    return build(folder / "manifest.csv")
+    return build_cohort(folder / "manifest.csv")
 
 
 def test_events_bound_cycles_from_contact_to_contact_of_the_side(folder):
-    cohort, report = by_events(
+    cohort = by_events(
         folder,
         "walk,r,foot strike,4.25\nwalk,r,Heel-Strike,2\nwalk,l,contact,2.5\nwalk,R,toe off,2.6\n"
         "other,r,contact,3\nwalk,right,initial contact,3.125\n",
     )
+    report = cohort.report
     assert cohort.cycles[["start", "end"]].to_numpy().tolist() == [[2, 3.125], [3.125, 4.25]]
     assert cohort.cycles["cycle"].tolist() == [1, 2]
     assert any("1 events 'off' of trial walk are not used" in note for note in report.notes)
-    left, _ = by_events(folder, "walk,l,contact,2.5\n,l,contact,3.5\nwalk,r,contact,1\n", side="l")
+    left = by_events(folder, "walk,l,contact,2.5\n,l,contact,3.5\nwalk,r,contact,1\n", side="l")
     assert left.cycles[["start", "end"]].to_numpy().tolist() == [[2.5, 3.5]]
 
 
 def test_events_that_start_and_end_need_no_side(folder):
-    cohort, _ = by_events(
+    cohort = by_events(
         folder, "walk,,end,2.5\nwalk,,start,2\nwalk,,start,5\nwalk,,end,6\n", side=""
     )
     assert cohort.cycles[["start", "end"]].to_numpy().tolist() == [[2, 2.5], [5, 6]]
@@ -305,11 +312,11 @@ def test_events_that_start_and_end_need_no_side(folder):
 def test_events_as_refine_takes_them(folder):
     by_events(folder, "walk,r,contact,1\nwalk,r,contact,2\n")
     (folder / "events.csv").write_text("start,end\n2,3\n5,6.5\n")
-    cohort, _ = build(folder / "manifest.csv")
+    cohort = build_cohort(folder / "manifest.csv")
     assert cohort.cycles[["start", "end"]].to_numpy().tolist() == [[2, 3], [5, 6.5]]
     (folder / "events.csv").unlink()
     with pytest.raises(InputError, match="expected a table of events, found no such file"):
-        build(folder / "manifest.csv")
+        build_cohort(folder / "manifest.csv")
 
 
 @pytest.mark.parametrize(
@@ -335,7 +342,7 @@ def test_a_map_of_sides_needs_a_side(folder):
     (folder / "channels.csv").write_text("column,muscle\nsol_{side},soleus\n")
     (folder / "manifest.csv").write_text(f"{HEADER}\ns1,free,,,sim.sto,emg.sto,2,3\n")
     with pytest.raises(InputError, match=r"column side: expected r or l, since .*line 2 names"):
-        build(folder / "manifest.csv")
+        build_cohort(folder / "manifest.csv")
 
 
 def write_c3d(path, *, units=("mV", "mV"), first=0):
@@ -354,7 +361,8 @@ def write_c3d(path, *, units=("mV", "mV"), first=0):
 
 def test_c3d_gives_analog_channels_with_their_units(folder):
     write_c3d(folder / "emg.c3d")
-    cohort, report = made(folder, ",recipe", ",hamner2013", emg="emg.c3d")
+    cohort = made(folder, ",recipe", ",hamner2013", emg="emg.c3d")
+    report = cohort.report
     np.testing.assert_allclose(cohort.measured[0, :, 0], 1e-3 * expected(), rtol=4e-3)
     assert any("unit mv (as the file says)" in note for note in report.notes)
     with pytest.raises(InputError, match=r"expected mv, as .*emg\.c3d says of 'sol', found v"):
@@ -363,7 +371,8 @@ def test_c3d_gives_analog_channels_with_their_units(folder):
 
 def test_c3d_that_was_trimmed_keeps_the_recordings_clock(folder):
     write_c3d(folder / "emg.c3d", first=100)
-    cohort, report = made(folder, ",recipe", ",hamner2013", emg="emg.c3d")
+    cohort = made(folder, ",recipe", ",hamner2013", emg="emg.c3d")
+    report = cohort.report
     np.testing.assert_allclose(cohort.measured[0, :, 0], 1e-3 * expected(1, 2), rtol=4e-3)
     assert any("its first frame is number 101, times start at 1 s" in n for n in report.notes)
 

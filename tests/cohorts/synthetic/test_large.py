@@ -7,7 +7,13 @@ import pytest
 
 from nem2e_tf.cli.main import main
 from nem2e_tf.cohorts.cohort import load_cohort
-from nem2e_tf.cohorts.synthetic.cohorts import DIGESTS, make, write_repeated, write_synthetic
+from nem2e_tf.cohorts.synthetic.cohorts import (
+    DIGESTS,
+    make,
+    synthesise,
+    write_repeated,
+    write_synthetic,
+)
 from nem2e_tf.cohorts.synthetic.distortion import Distortion
 from nem2e_tf.errors import InputError
 
@@ -61,3 +67,13 @@ def test_a_repeated_cohort_has_other_subjects_and_the_same_cycles(tmp_path):
         )
     recorded = json.loads((tmp_path / "cohort" / "cohort.json").read_text())
     assert (recorded["digest"], recorded["cycles"]) == (cohort.digest, 3 * len(small.cycles))
+
+
+def test_synthesise_gives_the_same_cohort_in_memory_and_on_disk(tmp_path):
+    settings = {"n_subjects": 2, "n_cycles": 2, "seed": 3, "distortion": "lag"}
+    memory = synthesise("run", **settings)
+    disk = synthesise("run", out=tmp_path / "cohort", **settings)
+    assert memory.digest == disk.digest == load_cohort(str(tmp_path / "cohort")).digest
+    assert repr(disk) == "<Cohort run: 16 cycles of 2 subjects, 92 channels, 16 muscles>"
+    with pytest.raises(InputError, match=r"distortion: expected lag, gain, leak, none, found 'la'"):
+        synthesise("run", distortion="la")
