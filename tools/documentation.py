@@ -1,6 +1,12 @@
-"""Hooks of the documentation site: run the code of pages and insert what it prints and draws.
+"""Build the documentation site; its tutorials are run while it is built.
 
-A page with ``execute: true`` at its top is run as a notebook, in a scratch folder of its own:
+    tools/docs [FOLDER]      .cache/docs/site if not given
+
+A block of code that fails, a missing picture, a broken link or any warning fails the build. The site
+needs no server and no network: open ``FOLDER/index.html``.
+
+This file is also the site's hook of MkDocs. A page with ``execute: true`` at its top is run as a
+notebook, in a scratch folder of its own:
 
 - ``console`` blocks: the lines after ``$ ``, in bash;
 - ``python`` blocks: one after the other, in one kernel;
@@ -8,10 +14,10 @@ A page with ``execute: true`` at its top is run as a notebook, in a scratch fold
 - ``bash hidden`` and ``python hidden``: run, but neither they nor their output are shown.
 
 The output follows each block. ``![caption](scratch:FILE)`` shows a picture from the scratch folder,
-``![caption](screenshot:FILE.html)`` a page as a browser shows it. A block that fails, or a picture
-that is not there, fails the build.
+``![caption](screenshot:FILE.html)`` a page as a browser shows it.
 """
 
+import argparse
 import base64
 import os
 import re
@@ -183,3 +189,22 @@ def on_page_content(html: str, page: Any, **_: Any) -> str:
         )
 
     return IMAGE.sub(embedded, html)
+
+
+def main() -> None:
+    """Read the argument and build the site."""
+    parser = argparse.ArgumentParser(description="Build the documentation site.")
+    cache = Path(os.environ.get("NEM2E_TOOL_CACHE", ".cache/docs"))
+    parser.add_argument("folder", type=Path, nargs="?", default=cache / "site")
+    folder = parser.parse_args().folder.absolute()
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder],
+        cwd=Path(__file__).resolve().parents[1],
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},  # an advertisement
+        check=True,
+    )
+    print(folder / "index.html")
+
+
+if __name__ == "__main__":
+    main()
