@@ -2,8 +2,8 @@
 
     tools/docs [FOLDER]      .cache/docs/site if not given
 
-A block of code that fails, a missing picture, a broken link or any warning fails the build. The site
-needs no server and no network: open ``FOLDER/index.html``.
+A block of code that fails, a missing picture, a broken link or any warning fails the build. The
+site needs no server and no network: open ``FOLDER/index.html``.
 
 This file is also the site's hook of MkDocs. A page with ``execute: true`` at its top is run as a
 notebook, in a scratch folder of its own:
@@ -197,12 +197,14 @@ def main() -> None:
     cache = Path(os.environ.get("NEM2E_TOOL_CACHE", ".cache/docs"))
     parser.add_argument("folder", type=Path, nargs="?", default=cache / "site")
     folder = parser.parse_args().folder.absolute()
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder],
         cwd=Path(__file__).resolve().parents[1],
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},  # an advertisement
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        sys.exit(done.returncode)
     print(folder / "index.html")
 
 
