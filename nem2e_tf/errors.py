@@ -16,6 +16,10 @@ class InputError(ValueError):
     """
 
 
+class ExportError(InputError):
+    """An exported file did not pass a check, or could not be made; nothing was written."""
+
+
 def near(name: str, known: "list[str] | tuple[str, ...]", *, count: int = 3) -> str:
     """Say which known names resemble a wrong one.
 

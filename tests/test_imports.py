@@ -38,11 +38,11 @@ HEAVY = ("tensorflow", "keras", "ai_edge_litert", "matplotlib", "sklearn", "stat
 LIGHT = (
     *("errors", "names", "muscles", "io", "signals", "cohorts", "evaluation", "refiners"),
     *("report", "simulate", "cli"),
-    *("export.runtime.runtime", "export.file.metadata"),
+    *("export.runtime.load", "export.file.metadata"),
 )
 WITHOUT_PANDAS = (
     *("errors", "names", "muscles", "io", "signals.gait", "refiners"),
-    *("export.runtime.runtime", "simulate.opensim", "simulate.mujoco", "cli"),
+    *("export.runtime.load", "simulate.opensim", "simulate.mujoco", "cli"),
 )
 
 
@@ -150,7 +150,7 @@ def test_data_knows_no_tensorflow_at_all(name):
 def test_evaluation_knows_no_tensorflow_at_all():
     for name in MODULES:
         if within(
-            name, ("evaluation", "report", "io", "muscles", "signals", "export.runtime.runtime")
+            name, ("evaluation", "report", "io", "muscles", "signals", "export.runtime.load")
         ):
             assert not {room_of(n) for n in imports(MODULES[name])} & {"tensorflow", "keras"}, name
 

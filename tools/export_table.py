@@ -115,20 +115,20 @@ def rows_of(name: str, refiner: Any) -> Iterator[Row]:
 
 
 def _rows(refiner: Any) -> Iterator[Row]:
-    from nem2e_tf.export.writing import export_refiner
+    from nem2e_tf.export.exporter import export
 
     refined = refiner.predict(refiner.reference.simulated)
     with tempfile.TemporaryDirectory() as scratch:
         yield attempt(
             lambda: listed(
-                export_refiner(
+                export(
                     refiner, Path(scratch) / "saved", formats=["saved-model"], timed=False
-                )[0]
+                ).files[0]
             )
         )
         yield from tflite_rows(refiner, refined, Path(scratch))
         yield attempt(
-            lambda: listed(export_refiner(refiner, Path(scratch) / "onnx", formats=["onnx"])[0])
+            lambda: listed(export(refiner, Path(scratch) / "onnx", formats=["onnx"]).files[0])
         )
 
 

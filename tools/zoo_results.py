@@ -140,7 +140,7 @@ def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
     import numpy as np
 
     from nem2e_tf.cohorts.cohort import load_cohort
-    from nem2e_tf.export.writing import export_refiner
+    from nem2e_tf.export.exporter import export
     from nem2e_tf.refiners.info import Reference
     from nem2e_tf.refiners.refiner import save_refiner
     from nem2e_tf.training.chunk import Workshop
@@ -164,8 +164,8 @@ def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
         )
         info = describe(cohort, alone, configuration)
         refiner = save_refiner(folder / "refiner", models, info, reference)
-        files = export_refiner(refiner, folder / "exported", formats=["tflite"])
-        size = sum(file.n_bytes for file in files)
+        result = export(refiner, folder / "exported", formats=["tflite"])
+        size = sum(file.n_bytes for file in result.files)
         kept.write_text(f"parameters,tflite_bytes\n{refiner.info.n_parameters},{size}\n")
     found = pd.read_csv(kept).iloc[0]
     return int(found["parameters"]), int(found["tflite_bytes"])

@@ -66,10 +66,12 @@ def command(
     refined.sto; refined.png shows simulated and refined curves of all.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from nem2e_tf.export.runtime.load import load
     from nem2e_tf.io.files import output_folder, replacing, write_json
+    from nem2e_tf.io.quiet import quiet_stderr
     from nem2e_tf.io.storage import read_storage
     from nem2e_tf.signals.gait import THRESHOLD
-    from nem2e_tf.simulate.estimate import draw, find_cycles, load_any, refine_trial
+    from nem2e_tf.simulate.estimate import draw, find_cycles, refine_trial
     from nem2e_tf.simulate.opensim.chain import run_project
 
     trials = _trials(motions, forces, given)
@@ -81,7 +83,8 @@ def command(
         for trial in trials
     ]
     envelopes = read_storage(emg) if emg is not None else None
-    loaded = load_any(refiner)
+    with quiet_stderr():
+        loaded = load(refiner)
     with StageProgress() as progress:
         outcomes = run_project(
             trials, output, jobs=jobs, strict=strict, watch=progress.watch, marker=MARKER

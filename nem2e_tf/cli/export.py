@@ -8,6 +8,12 @@ import click
 
 from nem2e_tf.cli.options import json_option, output_option
 
+SIGNATURES = {
+    "--attention": "refine_with_attention",
+    "--raw": "refine_recording",
+    "--step": "step",
+}
+
 
 @click.command()
 @click.argument("refiner", type=click.Path(path_type=Path))
@@ -106,44 +112,36 @@ def command(
             f"{only_tflite[0]} needs --tflite: files of other formats are float32, one a model, "
             "with refine alone"
         )
-    from nem2e_tf.refiners.refiner import load_info, load_refiner
-
-    load_info(refiner)  # bad input is told before TensorFlow is loaded, which takes seconds
-    from nem2e_tf.export import parity
-    from nem2e_tf.export.card import table
-    from nem2e_tf.export.runtime.refiner_file import OPTIONS
-    from nem2e_tf.export.writing import export_refiner
+    from nem2e_tf.export.exporter import export
+    from nem2e_tf.export.parity import LIMITS
     from nem2e_tf.io.quiet import quiet_stderr
+    from nem2e_tf.refiners.refiner import load_info
 
+    load_info(refiner)  # before TensorFlow, which takes seconds to load
     own = {"difference": largest_difference, "rmse": largest_change}
     given = {key: value for key, value in own.items() if value is not None}
     with quiet_stderr():
-        files = export_refiner(
-            load_refiner(refiner),
+        result = export(
+            refiner,
             output,
             formats=formats,
             precisions=precisions,
             io=io,
             recurrence=recurrence,
             combine=combine,
-            signatures=[name for name, option in OPTIONS.items() if option in options],
-            limits={name: replace(limits, **given) for name, limits in parity.LIMITS.items()},
+            signatures=[SIGNATURES[option] for option in options],
+            limits={name: replace(limits, **given) for name, limits in LIMITS.items()},
             arena_limit=arena_limit * 1024,
             timed=not no_latency,
         )
+    files = result.files
     for note in dict.fromkeys(note for item in files for note in item.notes):
         click.echo(note, err=True)
     if as_json:
         click.echo(json.dumps({"folder": str(output), "files": [asdict(item) for item in files]}))
         return
-    for line in _aligned(table(files)):
-        click.echo(line)
+    click.echo(result.table())
     for item in files:
         if item.arena_bytes is not None:
             click.echo(f"{item.file}: {item.precision}, arena {item.arena_bytes / 1024:.1f} KB")
     click.echo(f"{output}: {len(files)} checked, listed in index.json and README.md")
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in rows]

@@ -21,36 +21,26 @@ from nem2e_tf.errors import InputError
 def inspect_command(file: Path, as_json: bool) -> None:
     """Print the metadata, the signatures and the operators of FILE, a .tflite or .onnx of nem2e-tf.
 
-    The file's own SHA-256 is checked first.
+    The file's own SHA-256 is checked first. Of a refiner folder or a SavedModel, the metadata are
+    printed; of an export folder, everything of each of its files.
     """
-    from nem2e_tf.export.file.audit import audit
-    from nem2e_tf.export.runtime.refiner_file import is_onnx, read_content, read_metadata
+    from nem2e_tf.export.runtime.load import inspect
 
-    content = read_content(file)
-    metadata = read_metadata(content, source=file)
-    if is_onnx(content, file):
-        from nem2e_tf.export.file.onnx_audit import audit
-    found = audit(content)
-    signatures = [
-        {"name": item.name, "inputs": item.inputs, "outputs": item.outputs}
-        for item in found.signatures
-    ]
+    described = inspect(file)
     if as_json:
-        click.echo(
-            json.dumps(
-                {"metadata": metadata, "signatures": signatures, "operators": found.operators}
-            )
-        )
+        click.echo(json.dumps(described[0] if len(described) == 1 else described))
         return
-    for key, value in metadata.items():
-        for line in _lines(key, value):
-            click.echo(line)
-    for item in found.signatures:
-        takes = ", ".join(f"{name} {what}" for name, what in item.inputs.items())
-        gives = ", ".join(f"{name} {what}" for name, what in item.outputs.items())
-        click.echo(f"signature {item.name}: {takes} -> {gives}")
-    listed = ", ".join(f"{name} {count}" for name, count in found.operators.items())
-    click.echo(f"{found.n_operators} operators: {listed}")
+    for one in described:
+        for key, value in one["metadata"].items():
+            for line in _lines(key, value):
+                click.echo(line)
+        for item in one["signatures"]:
+            takes = ", ".join(f"{name} {what}" for name, what in item["inputs"].items())
+            gives = ", ".join(f"{name} {what}" for name, what in item["outputs"].items())
+            click.echo(f"signature {item['name']}: {takes} -> {gives}")
+        if one["operators"]:
+            listed = ", ".join(f"{name} {count}" for name, count in one["operators"].items())
+            click.echo(f"{sum(one['operators'].values())} operators: {listed}")
 
 
 def _lines(key: str, value: Any) -> list[str]:
@@ -85,7 +75,7 @@ def _lines(key: str, value: Any) -> list[str]:
 )
 @json_option("the result")
 def bench_command(files: tuple[Path, ...], runs: int, as_json: bool) -> None:
-    """Measure FILES, .tflite and .onnx, in turns in one run.
+    """Measure FILES, .tflite and .onnx (or export folders), in turns in one run.
 
     Each runs in a process of its own, on one thread; a row is a cycle, or a quarter of one under
     the pattern one-quarter. Memory is what the file adds to a process that has the runtime's
@@ -93,10 +83,11 @@ def bench_command(files: tuple[Path, ...], runs: int, as_json: bool) -> None:
     load(..., shared_weights=True) runs it.
     """
     from nem2e_tf.export.latency import measure_together
+    from nem2e_tf.export.runtime.load import locate
     from nem2e_tf.export.runtime.refiner_file import read_content, read_metadata
 
     known = []
-    for file in files:
+    for file in (file for path in files for file in locate(path).paths):
         content = read_content(file)
         known.append((file, content, read_metadata(content, source=file)))
     rest = known

@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Refine an activation file, cycle by cycle, on its own time grid.
 
-    REFINER is a refiner folder, an export folder, its saved_model folder, or a .tflite or .onnx
-    file; ACTIVATION is a storage file with one column a muscle and side. Rows outside complete
+    REFINER is a refiner folder, an export folder, a SavedModel, or a .tflite or .onnx file;
+    ACTIVATION is a storage file with one column per muscle and side. Rows outside complete
     cycles are left out and reported.
     """
     if (ground_reaction is None) == (events is None):
@@ -46,11 +46,9 @@ def command(
         raise click.UsageError("--ground-reaction and --plate go together")
     # before NumPy is loaded: on matrices as small as these, BLAS threads cost more than they give
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from nem2e_tf.export.file.index import INDEX, SAVED_MODELS
-    from nem2e_tf.export.runtime.runtime import load
+    from nem2e_tf.export.runtime.load import load, locate
     from nem2e_tf.io.quiet import quiet_stderr
     from nem2e_tf.io.storage import read_storage, write_storage
-    from nem2e_tf.refiners.info import MARKER
     from nem2e_tf.refiners.recording import refine_recording
     from nem2e_tf.signals.gait import THRESHOLD
     from nem2e_tf.signals.gait.bounds import cycles_of_plate, read_events
@@ -59,14 +57,7 @@ def command(
         raise InputError(f"{output}: expected another file than the activation file")
     if not output.absolute().parent.is_dir():
         raise InputError(f"{output}: expected an existing folder {output.parent}, found none")
-    is_refiner = (refiner / MARKER).is_file()
-    saved_models = refiner.name == SAVED_MODELS and (refiner.parent / INDEX).is_file()
-    if not (is_refiner or saved_models or refiner.is_file() or (refiner / INDEX).is_file()):
-        instead = "another folder" if refiner.is_dir() else "no such file"
-        raise InputError(
-            f"{refiner}: expected a refiner folder ({MARKER}), an export folder ({INDEX}) or a "
-            f".tflite or .onnx, found {instead}"
-        )
+    locate(refiner)  # before TensorFlow, which takes seconds to load
     recording = read_storage(activation)
     notes = [f"{activation}: {note}" for note in recording.notes]
     if events is not None:
@@ -79,17 +70,7 @@ def command(
         )
         notes += [f"{ground_reaction}: {note}" for note in (*forces.notes, *found)]
     with quiet_stderr():
-        if is_refiner:
-            from nem2e_tf.refiners.refiner import load_refiner
-
-            refined = refine_recording(load_refiner(refiner), recording, cycles, side=side[0])
-        elif saved_models:
-            from nem2e_tf.export.runtime.saved_model import load_saved_models
-
-            ours = load_saved_models(refiner.parent)
-            refined = refine_recording(ours, recording, cycles, side=side[0])
-        else:
-            refined = refine_recording(load(refiner), recording, cycles, side=side[0])
+        refined = refine_recording(load(refiner), recording, cycles, side=side[0])
     notes += [f"{activation}: {note}" for note in refined.notes]
     write_storage(output, refined.storage)
     for note in notes:

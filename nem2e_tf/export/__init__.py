@@ -1,11 +1,21 @@
-"""From a trained refiner to a file that runs: SavedModel and TFLite, each checked before it exists.
+"""From a trained refiner to files that run, each compared with the refiner before it is written.
 
-``metadata``, ``audit``, ``parity`` and ``runtime`` need no TensorFlow; ``saved_model`` and
-``tflite`` load it inside their functions.
+`export` is both this package and the function: ``nem2e_tf.export(refiner, "exported")`` calls
+`nem2e_tf.export.exporter.export`. Reading and running a ``.tflite`` needs no TensorFlow.
 """
 
-from nem2e_tf.errors import InputError
+import sys
+from types import ModuleType
+from typing import Any
 
 
-class ExportError(InputError):
-    """An exported file did not pass a check, or could not be made; nothing was written."""
+class _Callable(ModuleType):
+    """A package that is called like a function; importing it loads nothing else."""
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        from nem2e_tf.export.exporter import export
+
+        return export(*args, **options)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -59,6 +59,41 @@ class ExportedFile:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class ExportResult:
+    """What `nem2e_tf.export.exporter.export` wrote.
+
+    Attributes
+    ----------
+    folder : Path
+        The export folder.
+    files : tuple of ExportedFile
+        One per file, in the order of ``index.json``.
+    """
+
+    folder: Path
+    files: tuple[ExportedFile, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Paths of the files (for SavedModels: folders)."""
+        return tuple(self.folder / item.file for item in self.files)
+
+    @property
+    def parity(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        """For each file, how each muscle compares with the refiner."""
+        return {item.file: item.parity for item in self.files}
+
+    def table(self) -> str:
+        """Lay the files out as a table of text: size, operators, parity, latency."""
+        rows = table(self.files)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
+
+
 def put(checked: Checked, target: Path, *, timed: bool) -> ExportedFile:
     """Write a checked file and its metadata beside it.
 
@@ -178,7 +213,7 @@ def _running(files: Sequence[ExportedFile]) -> list[str]:
         "With numpy and ai-edge-litert alone; `activation` is [20, channel] or [cycle, 20, "
         "channel], `channels` the names of its columns, in any order:",
         f"""```python
-from nem2e_tf.export.runtime.runtime import load
+from nem2e_tf.export.runtime.load import load
 runtime = load("FOLDER"{which})
 emg = runtime.refine(activation, channels=channels)  # muscles: runtime.muscles
 ```""",

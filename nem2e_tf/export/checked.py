@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.export import ExportError, parity
+from nem2e_tf.errors import ExportError
+from nem2e_tf.export import parity
 from nem2e_tf.export.file.audit import Audit
 from nem2e_tf.export.graph import further
 from nem2e_tf.export.graph.pieces import Piece

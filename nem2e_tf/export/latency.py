@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 import nem2e_tf
-from nem2e_tf.export import ExportError
+from nem2e_tf.errors import ExportError
 from nem2e_tf.export.file.audit import SIGNATURE
 
 WARM_UP = 10

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.export import ExportError
+from nem2e_tf.errors import ExportError
 
 
 @dataclass(frozen=True)

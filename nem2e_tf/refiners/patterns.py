@@ -3,7 +3,7 @@
 From 20 samples of the simulated channels to what a model takes in, and back.
 
 The one place that knows how an input pattern is put together for a model that is used: a refiner
-(`nem2e_tf.refiners.refiner`) and an exported file (`nem2e_tf.export.runtime.runtime`) both come
+(`nem2e_tf.refiners.refiner`) and an exported file (`nem2e_tf.export.runtime.load`) both come
 here, so that they
 cannot differ. Needs nothing but numpy.
 """
@@ -259,7 +259,7 @@ def compose(simulated: NDArray[Any], composition: Composition, apply: Apply) -> 
 
 
 def arrange(
-    simulated: "NDArray[Any] | Mapping[str, Any]",
+    simulated: Any,
     channels: "Sequence[str] | None",
     *,
     needed: Sequence[str],
@@ -268,7 +268,8 @@ def arrange(
 
     Parameters
     ----------
-    simulated : array [..., 20, channel], or mapping from channel name to array [..., 20]
+    simulated : array [..., 20, channel], DataFrame [20, channel], or mapping from channel name
+        to array [..., 20]
         Simulated activation.
     channels : sequence of str, optional
         What the columns of the array are. Without names an array must have exactly the needed
@@ -293,6 +294,9 @@ def arrange(
     >>> values.shape, notes
     ((20, 1), ('1 channel not used: b_ipsi',))
     """
+    if hasattr(simulated, "columns"):  # a DataFrame, which is known without pandas
+        channels = list(simulated.columns) if channels is None else channels
+        simulated = simulated.to_numpy()
     if isinstance(simulated, Mapping):
         given = [str(name) for name in simulated]
         curves = [np.asarray(curve, dtype=np.float64) for curve in simulated.values()]
@@ -339,3 +343,21 @@ def arrange(
     if order != sorted(order):
         notes.append("channels reordered by name")
     return values[..., order], tuple(notes)
+
+
+def as_cycles(values: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    """Give one cycle or several as [cycle, 20, channel], and whether it was one.
+
+    Raises
+    ------
+    InputError
+        The array has another shape.
+    """
+    one = values.ndim == 2
+    cycles = values[None] if one else values
+    if cycles.ndim != 3 or cycles.shape[1] != SAMPLES:
+        raise InputError(
+            f"simulated: expected [{SAMPLES}, channel] or [cycle, {SAMPLES}, channel], "
+            f"found {list(values.shape)}"
+        )
+    return cycles, one

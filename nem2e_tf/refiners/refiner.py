@@ -27,7 +27,7 @@ from nem2e_tf.io.files import (
     write_json,
 )
 from nem2e_tf.refiners.info import MARKER, ModelFile, Muscle, Reference, RefinerInfo
-from nem2e_tf.refiners.patterns import Composition, arrange, compose
+from nem2e_tf.refiners.patterns import Composition, arrange, as_cycles, compose
 
 __all__ = [
     "ModelFile",
@@ -96,29 +96,31 @@ class Refiner:
 
     def refine(
         self,
-        simulated: "NDArray[Any] | Mapping[str, Any]",
+        simulated: Any,
         *,
         channels: "tuple[str, ...] | list[str] | None" = None,
     ) -> NDArray[np.float32]:
-        """Refine cycles whose channels are told by name; see `nem2e_tf.refiners.patterns.arrange`.
+        """Refine one cycle or several.
 
         Parameters
         ----------
-        simulated : array [cycle, 20, channel], or mapping from channel name to array [cycle, 20]
-            Activation.
+        simulated : array [20, channel] or [cycle, 20, channel], DataFrame [20, channel], or mapping
+            from channel name to array [20] or [cycle, 20]
+            Activation at 20 equally spaced samples of a cycle, both ends included.
         channels : sequence of str, optional
-            What the columns are.
+            Names of an array's columns; without them, `channels` in that order.
 
         Returns
         -------
-        float32 array [cycle, 20, muscle]
+        float32 array [20, muscle] or [cycle, 20, muscle]
         """
         whole = self.info.composition
-        values, _ = arrange(simulated, channels, needed=self.channels)
+        values, one = as_cycles(arrange(simulated, channels, needed=self.channels)[0])
         # compose wants every channel; those that no model looks at may hold anything finite
         everything = np.zeros((*values.shape[:-1], len(whole.channels)))
         everything[..., [whole.channels.index(name) for name in self.channels]] = values
-        return self.predict(everything)
+        refined = self.predict(everything)
+        return refined[0] if one else refined
 
     def _apply(self, name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         model = self.models[name]

@@ -82,31 +82,6 @@ class Estimate:
         return [*rows, f"{'mean':<{wide}}  {means[0]:+11.2f}  {means[1]:+9.2f}"]
 
 
-def load_any(refiner: Path) -> Refines:
-    """Load a refiner folder, an export folder or an exported file.
-
-    Raises
-    ------
-    InputError
-        It is none of them.
-    """
-    from nem2e_tf.export.file.index import INDEX
-    from nem2e_tf.export.runtime.runtime import load
-    from nem2e_tf.refiners.info import MARKER
-
-    with quiet_stderr():
-        if (refiner / MARKER).is_file():
-            from nem2e_tf.refiners.refiner import load_refiner
-
-            return load_refiner(refiner)
-        if refiner.is_file() or (refiner / INDEX).is_file():
-            return load(refiner)
-    raise InputError(
-        f"{refiner}: expected a refiner folder ({MARKER}), an export folder ({INDEX}) or a .tflite"
-        f", found {'another folder' if refiner.is_dir() else 'no such file'}"
-    )
-
-
 def find_cycles(
     settings: "ChainSettings", *, side: str, events: Path | None, threshold: float
 ) -> tuple[Cycles, list[str]]:

@@ -9,8 +9,8 @@ from support import small_refiners as small
 from support.browser_page import PATIENCE, QUIET, downloaded, fill_in, installed, opened, told
 from support.node import in_node
 
-from nem2e_tf.export.runtime.runtime import load
-from nem2e_tf.export.writing import export_refiner
+from nem2e_tf.export.exporter import export
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.recording import _samples, refine_recording
 from nem2e_tf.refiners.refiner import Refiner
@@ -41,7 +41,7 @@ def page(browser, site):
 @pytest.fixture(scope="module")
 def joint(tmp_path_factory):
     place = tmp_path_factory.mktemp("joint") / "export"
-    export_refiner(small.joint("lstm", units=8), place, formats=["tflite"], timed=False)
+    export(small.joint("lstm", units=8), place, formats=["tflite"], timed=False)
     return place / "joint.tflite"
 
 
@@ -51,7 +51,7 @@ def each(tmp_path_factory):
     models = {"soleus": small.ramp(5), "glmed1": small.ramp(5)}
     made = Refiner(small.info("one-quarter", "each"), models, small.reference())
     place = tmp_path_factory.mktemp("each") / "export"
-    export_refiner(made, place, formats=["tflite"], timed=False)
+    export(made, place, formats=["tflite"], timed=False)
     return place
 
 

@@ -12,8 +12,8 @@ import pytest
 from support import small_refiners as small
 from support.c_program import CHECKED, built, run, same_as_python
 
-from nem2e_tf.export.runtime.runtime import load
-from nem2e_tf.export.writing import export_refiner
+from nem2e_tf.export.exporter import export
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import Storage, write_storage
 from nem2e_tf.refiners.refiner import Refiner
 
@@ -47,7 +47,7 @@ def files(tmp_path_factory):
         "joint": small.joint("stdr-net-temporal", units=8),
     }
     for name, refiner in refiners.items():
-        export_refiner(refiner, place / name, formats=["tflite"], timed=False)
+        export(refiner, place / name, formats=["tflite"], timed=False)
     return {
         "all-entire": place / "joint" / "joint.tflite",
         "one-entire": place / "entire" / "glmed1.tflite",

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from support import small_refiners as small
@@ -11,15 +12,14 @@ from nem2e_tf.cli.export import command as export
 from nem2e_tf.cli.inspect import bench_command as bench
 from nem2e_tf.cli.inspect import inspect_command as inspect
 from nem2e_tf.cli.refine import command as refine
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError, latency
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export import latency
 from nem2e_tf.export.file import onnx_audit, onnx_file
 from nem2e_tf.export.file.audit import Audit, Signature
 from nem2e_tf.export.formats import onnx, tflite
 from nem2e_tf.export.formats.saved_model import write_saved_model
 from nem2e_tf.export.graph.pieces import pieces_of
-from nem2e_tf.export.runtime.runtime import load
-from nem2e_tf.export.runtime.saved_model import load_saved_models
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.refiner import save_refiner
 
@@ -206,16 +206,43 @@ def test_without_the_extra_it_is_named(place, tmp_path, monkeypatch):
 
 
 def test_saved_models_are_loaded_in_order(place, tmp_path):
-    runtime = load_saved_models(place / "export")
+    runtime = load(place / "export/saved_model")
+    alone = load(place / "export/saved_model/joint")
+    cycle = np.random.default_rng(0).random((20, 4))
+    np.testing.assert_array_equal(alone.refine(cycle), runtime.refine(cycle))
     assert (runtime.channels, runtime.muscles) == (tuple(NAMES), ("soleus", "glmed1"))
     assert runtime.files[0].interpreter.shapes("refine") == {"simulated": (0, 20, 4)}
     with pytest.raises(InputError, match=r"export folder with index\.json"):
-        load_saved_models(tmp_path)
+        load(tmp_path)
     index = json.loads((place / "export/index.json").read_text())
     index["files"] = index["files"][1:]
     (tmp_path / "index.json").write_text(json.dumps(index))
-    with pytest.raises(InputError, match="expected SavedModels, found other formats only"):
-        load_saved_models(tmp_path)
+    with pytest.raises(InputError, match="format saved-model, found other formats only"):
+        load(tmp_path / "saved_model")
+
+
+def test_every_kind_of_refiner_has_one_interface(place):
+    cycles = np.random.default_rng(0).random((2, 20, 4))
+    expected = load(place / "refiner").refine(cycles)
+    for source in SOURCES:
+        refiner = load(place / source)
+        assert refiner.muscles == ("soleus", "glmed1")
+        np.testing.assert_allclose(refiner.refine(cycles), expected, atol=1e-5)
+        one = pd.DataFrame(cycles[1], columns=NAMES)[NAMES[::-1]]
+        for given in (cycles[1], one, dict(one)):
+            np.testing.assert_allclose(refiner.refine(given), expected[1], atol=1e-5)
+    with pytest.raises(InputError, match=r"a \.tflite to share weights in, found a refiner"):
+        load(place / "refiner", shared_weights=True)
+
+
+def test_inspect_and_bench_take_folders(place):
+    for source, count in (("refiner", 1), ("export", 1), ("export/saved_model/joint", 1)):
+        told = CliRunner().invoke(inspect, [str(place / source)])
+        assert told.exit_code == 0, told.output
+        assert told.stdout.count("licence: CC0-1.0") == count
+    told = CliRunner().invoke(bench, ["--runs", "10", "--json", str(place / "export")])
+    (row,) = json.loads(told.stdout)["files"]
+    assert row["file"] == str(place / "export/joint.tflite")
 
 
 def test_bench_measures_side_by_side(place):

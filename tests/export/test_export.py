@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 from support import small_refiners as small
 
 from nem2e_tf.cli.export import command
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError, parity
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export import parity
+from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata
 from nem2e_tf.export.file.audit import Audit, Signature, audit, check
 from nem2e_tf.export.formats import tflite
 from nem2e_tf.export.formats.saved_model import write_saved_model
 from nem2e_tf.export.graph.pieces import pieces_of
-from nem2e_tf.export.writing import export_refiner
 from nem2e_tf.refiners.refiner import save_refiner
 
 
 def export_tflite(refiner, folder, **more):
-    return export_refiner(refiner, folder, formats=["tflite"], timed=False, **more)
+    return export(refiner, folder, formats=["tflite"], timed=False, **more).files
 
 
 REFINE = Signature("refine", {"simulated": "float32"}, {"refined": "float32"})
@@ -38,7 +38,7 @@ def refiner():
 @pytest.fixture(scope="module")
 def exported(refiner, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported") / "export"
-    return folder, export_refiner(refiner, folder, formats=["saved-model", "tflite"])
+    return folder, export(refiner, folder, formats=["saved-model", "tflite"]).files
 
 
 def test_both_formats_do_what_the_refiner_does(exported):
@@ -270,7 +270,7 @@ def plain(tmp_path_factory):
 
 def test_wrong_arguments_and_folders_are_refused(refiner, tmp_path):
     with pytest.raises(InputError, match="found coreml"):
-        export_refiner(refiner, tmp_path / "x", formats=["coreml"])
+        export(refiner, tmp_path / "x", formats=["coreml"])
     with pytest.raises(InputError, match="expected auto or loop or unrolled or fused, found gru"):
         export_tflite(refiner, tmp_path / "x", recurrence="gru")
     (tmp_path / "thesis.txt").write_text("years of work")

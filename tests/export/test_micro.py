@@ -13,13 +13,12 @@ from click.testing import CliRunner
 from support import small_refiners as small
 
 from nem2e_tf.cli.export import command
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata as embedded
 from nem2e_tf.export.formats import c_array, micro, tflite
 from nem2e_tf.export.formats import micro_process as _micro
 from nem2e_tf.export.formats.saved_model import write_saved_model
-from nem2e_tf.export.writing import export_refiner
 from nem2e_tf.refiners.refiner import load_keras, save_refiner
 
 pytestmark = pytest.mark.slow
@@ -129,7 +128,7 @@ def compile_it(words):
 
 def test_a_model_without_recurrence_is_quantised(tmp_path):
     refiner = small.by_hand()
-    files = export_refiner(refiner, tmp_path / "x", formats=["micro"], timed=False)
+    files = export(refiner, tmp_path / "x", formats=["micro"], timed=False).files
     assert [item.file for item in files] == ["micro/soleus_model.c", "micro/glmed1_model.c"]
     assert {item.precision for item in files} <= {"int8", "float32"}
     for item in files:
@@ -163,7 +162,7 @@ def test_dynamic_quantisation_is_refused_there(tmp_path):
 
 def test_over_the_limit_nothing_is_written(tmp_path):
     with pytest.raises(ExportError, match=r"float32 does not fit .* the limit is 1 KB"):
-        export_refiner(
+        export(
             small.joint("stdr-net-temporal", units=8),
             tmp_path / "x",
             formats=["micro"],
@@ -221,7 +220,7 @@ def test_the_smallest_arena_is_looked_for_where_the_recorded_one_is_too_small(
 def test_without_the_package_it_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(micro.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"nem2e-tf\[micro\].*Linux on x86-64 only"):
-        export_refiner(small.by_hand(), tmp_path / "x", formats=["micro"])
+        export(small.by_hand(), tmp_path / "x", formats=["micro"])
 
 
 def test_text_of_others_does_not_end_a_comment():

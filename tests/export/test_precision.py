@@ -11,16 +11,16 @@ from click.testing import CliRunner
 from support import small_refiners as small
 
 from nem2e_tf.cli.export import command
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError, parity
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export import parity
+from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata
 from nem2e_tf.export.file.audit import audit, check
 from nem2e_tf.export.formats import tflite
 from nem2e_tf.export.formats.saved_model import write_saved_model
 from nem2e_tf.export.formats.tflite_files import calibration_rows, write_calibration
 from nem2e_tf.export.graph.pieces import pieces_of
-from nem2e_tf.export.runtime.runtime import load
-from nem2e_tf.export.writing import export_refiner
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.names import PRECISIONS
 from nem2e_tf.refiners.patterns import compose
 from nem2e_tf.refiners.refiner import Refiner, load_refiner, save_refiner
@@ -358,14 +358,14 @@ def test_stdr_net_for_one_muscle_is_small(tmp_path):
     reference = small.reference()
     reference = replace(reference, measured=reference.measured[:, :, :1])
     refiner = Refiner(info, {"soleus": model}, reference)
-    files = export_refiner(
+    result = export(
         *(refiner, tmp_path / "out"),
         formats=["tflite"],
         precisions=["float32", "dynamic"],
         limits=dict.fromkeys(PRECISIONS, parity.Limits(difference=0.1, rmse=0.1)),
         timed=False,
     )
-    assert [item.recurrence for item in files] == ["loop", "loop"]
-    full, dynamic = (item.n_bytes for item in files)
+    assert [item.recurrence for item in result.files] == ["loop", "loop"]
+    full, dynamic = (item.n_bytes for item in result.files)
     assert full < 250_000
     assert dynamic < 100_000

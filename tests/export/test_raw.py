@@ -10,7 +10,7 @@ from support import small_refiners as small
 from nem2e_tf.cli.export import command as export
 from nem2e_tf.errors import InputError
 from nem2e_tf.export.graph.raw import recording_endpoint
-from nem2e_tf.export.runtime.runtime import load
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import read_storage
 from nem2e_tf.refiners.recording import channel_columns, refine_recording
 from nem2e_tf.refiners.refiner import Refiner, save_refiner
@@ -134,7 +134,9 @@ def test_attention_weights_come_with_the_curves(exported):
 
 
 def test_a_file_without_them_says_how_to_get_them(exported):
-    with pytest.raises(InputError, match=r"expected the signature step, found .* with --step"):
+    with pytest.raises(
+        InputError, match=r"expected the signature step, found .* with signatures=\['step'\]"
+    ):
         load(exported[1]).stream()
 
 

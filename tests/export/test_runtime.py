@@ -13,9 +13,9 @@ from support import small_refiners as small
 
 from nem2e_tf.cli.inspect import inspect_command as inspect
 from nem2e_tf.errors import InputError
+from nem2e_tf.export.exporter import export
 from nem2e_tf.export.runtime.interpreters import _numbers
-from nem2e_tf.export.runtime.runtime import load
-from nem2e_tf.export.writing import export_refiner
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.recording import refine_recording
 from nem2e_tf.refiners.refiner import Refiner
@@ -32,7 +32,7 @@ def refiner():
 @pytest.fixture(scope="module")
 def folder(refiner, tmp_path_factory):
     place = tmp_path_factory.mktemp("exported") / "export"
-    export_refiner(refiner, place, formats=["tflite"])
+    export(refiner, place, formats=["tflite"])
     return place
 
 
@@ -41,7 +41,7 @@ def quarters(tmp_path_factory):
     models = {"soleus": small.ramp(5), "glmed1": small.ramp(5)}
     made = Refiner(small.info("one-quarter", "each"), models, small.reference())
     place = tmp_path_factory.mktemp("quarters") / "export"
-    export_refiner(made, place, formats=["tflite"])
+    export(made, place, formats=["tflite"])
     return made, place
 
 
@@ -200,7 +200,7 @@ class Others:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Others())
 before = time.process_time()
-from nem2e_tf.export.runtime.runtime import load
+from nem2e_tf.export.runtime.load import load
 print(time.process_time() - before)
 from nem2e_tf.refiners.recording import refine_recording
 from nem2e_tf.io.storage import read_storage, write_storage
@@ -234,7 +234,7 @@ def test_numpy_and_litert_are_enough(refiner, folder, tmp_path):
 def test_nothing_heavy_is_imported(folder):
     program = (
         "import sys, numpy\n"
-        "from nem2e_tf.export.runtime.runtime import load\n"
+        "from nem2e_tf.export.runtime.load import load\n"
         "load(sys.argv[1]).refine(numpy.zeros((20, 3)))\n"
         "print(*(m for m in ('tensorflow', 'keras', 'pandas', 'scipy') if m in sys.modules))"
     )

@@ -11,9 +11,9 @@ from support import small_refiners as small
 from nem2e_tf.cli.inspect import bench_command as bench
 from nem2e_tf.errors import InputError
 from nem2e_tf.export import parity
-from nem2e_tf.export.runtime.runtime import load
+from nem2e_tf.export.exporter import export
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.export.runtime.shared_weights import SHAREABLE, CompiledRunner, SharedWeights
-from nem2e_tf.export.writing import export_refiner
 from nem2e_tf.refiners.refiner import Refiner
 
 # of an untrained network, whose error against EMG says nothing
@@ -28,9 +28,9 @@ def refiner():
     return Refiner(made.info, made.models, replace(made.reference, calibration=calibration))
 
 
-def export(refiner, folder, **options):
+def exported(refiner, folder, **options):
     more = {"formats": ["tflite"], "recurrence": "unrolled", "limits": LIMITS, "timed": False}
-    export_refiner(refiner, folder, **(more | options))
+    export(refiner, folder, **(more | options))
     return folder
 
 
@@ -38,7 +38,7 @@ def export(refiner, folder, **options):
 def folder(refiner, tmp_path_factory):
     precisions = ["float32", "float16", "dynamic", "int8"]
     place = tmp_path_factory.mktemp("shared")
-    return export(refiner, place / "unrolled", precisions=precisions)
+    return exported(refiner, place / "unrolled", precisions=precisions)
 
 
 def test_floats_give_the_same_bits(refiner, folder):
@@ -61,7 +61,7 @@ def test_other_numbers_are_refused(folder):
 
 def test_other_signatures_run_beside_it(refiner, tmp_path):
     cycles = refiner.reference.simulated
-    place = export(refiner, tmp_path / "attention", signatures=["refine_with_attention"])
+    place = exported(refiner, tmp_path / "attention", signatures=["refine_with_attention"])
     plain, shared = load(place), load(place, shared_weights=True)
     for _ in range(2):
         np.testing.assert_array_equal(
@@ -91,13 +91,13 @@ def test_a_wrong_shape_is_told(folder):
 
 
 def test_what_cannot_share_is_refused(refiner, folder, tmp_path):
-    export(refiner, tmp_path / "onnx", formats=["onnx"])
+    exported(refiner, tmp_path / "onnx", formats=["onnx"])
     with pytest.raises(InputError, match=r"expected a \.tflite to share weights in, found ONNX"):
         load(tmp_path / "onnx", shared_weights=True)
     for precision in ("dynamic", "int8"):
         with pytest.raises(InputError, match=f"float32 or float16 to share.*found {precision}"):
             load(folder, precision=precision, shared_weights=True)
-    integers = export(refiner, tmp_path / "integers", precisions=["int8"], io="int8")
+    integers = exported(refiner, tmp_path / "integers", precisions=["int8"], io="int8")
     content = (integers / "joint.int8.tflite").read_bytes()
     with pytest.raises(InputError, match=r"x\.tflite.* take and give float32, found int8"):
         SharedWeights(content, source="x.tflite")

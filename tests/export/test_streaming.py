@@ -7,11 +7,10 @@ from support import small_refiners as small
 
 from nem2e_tf import zoo
 from nem2e_tf.cli.export import command as export
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export.exporter import export as export_refiner
 from nem2e_tf.export.graph.streaming import looks_ahead, step_endpoint
-from nem2e_tf.export.runtime.runtime import load
-from nem2e_tf.export.writing import export_refiner
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.refiners.refiner import Refiner, load_keras, save_refiner
 
 NAMES = list(small.CHANNELS)

@@ -10,8 +10,8 @@ from support import small_refiners as small
 
 from nem2e_tf.cli.refine import command as refine
 from nem2e_tf.export import parity
+from nem2e_tf.export.exporter import export
 from nem2e_tf.export.formats.tflite_files import file_name
-from nem2e_tf.export.writing import export_refiner
 from nem2e_tf.io.storage import read_storage
 from nem2e_tf.names import PRECISIONS
 from nem2e_tf.refiners.recording import _samples, channel_columns
@@ -55,7 +55,7 @@ def place(walk, cycles, tmp_path_factory):
     refiner = Refiner(made.info, made.models, reference)
     save_refiner(place / "refiner", refiner.models, refiner.info, reference)
     formats, how = ["saved-model", "tflite", "onnx"], {"limits": LOOSE, "timed": False}
-    export_refiner(refiner, place / "export", formats=formats, precisions=PRECISIONS, **how)
+    export(refiner, place / "export", formats=formats, precisions=PRECISIONS, **how)
     return place
 
 

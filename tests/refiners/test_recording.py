@@ -13,7 +13,7 @@ from support import small_refiners as small
 
 from nem2e_tf.cli.refine import command
 from nem2e_tf.errors import InputError
-from nem2e_tf.export.writing import export_refiner
+from nem2e_tf.export.exporter import export
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.recording import _samples, channel_columns, refine_recording
 from nem2e_tf.refiners.refiner import save_refiner
@@ -211,7 +211,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("refine")
     refiner = small.by_hand()
     saved = save_refiner(folder / "refiner", refiner.models, refiner.info, refiner.reference)
-    export_refiner(saved, folder / "export", formats=["tflite"])
+    export(saved, folder / "export", formats=["tflite"])
     write_storage(folder / "so.sto", recording())
     write_storage(folder / "grf.mot", forces(recording()))
     (folder / "events.csv").write_text("start,end\n0.5,1.6\n1.6,2.7\n2.7,3.8\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nem2e_tf.export.runtime.runtime import load
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import read_storage
 from nem2e_tf.refiners.recording import refine_recording
 

@@ -10,9 +10,9 @@ import pytest
 from support import small_refiners as small
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata
-from nem2e_tf.export.runtime.runtime import load
-from nem2e_tf.export.writing import export_refiner
+from nem2e_tf.export.runtime.load import load
 
 pytestmark = pytest.mark.slow
 
@@ -30,9 +30,9 @@ def tool():
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     place = tmp_path_factory.mktemp("exported")
-    export_refiner(small.by_hand(), place / "each", formats=["tflite"], timed=False)
+    export(small.by_hand(), place / "each", formats=["tflite"], timed=False)
     loop = small.joint("stdr-net-temporal", units=8)
-    export_refiner(loop, place / "loop", formats=["tflite"], timed=False)
+    export(loop, place / "loop", formats=["tflite"], timed=False)
     return [place / "each" / "soleus.tflite", place / "loop" / "joint.tflite"]
 
 

@@ -45,7 +45,7 @@ def test_the_table_is_whole_markdown(rows):
 
 
 def test_a_reason_stands_in_the_cell():
-    from nem2e_tf.export import ExportError
+    from nem2e_tf.errors import ExportError
 
     def fails():
         raise ExportError("joint.tflite: over the limit")

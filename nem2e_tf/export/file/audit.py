@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from nem2e_tf.export import ExportError
+from nem2e_tf.errors import ExportError
 
 SIGNATURE = "refine"
 INPUT = "simulated"

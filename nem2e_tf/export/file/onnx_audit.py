@@ -3,8 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError
+from nem2e_tf.errors import ExportError, InputError
 from nem2e_tf.export.file.audit import INPUT, OUTPUT, SIGNATURE, Audit, Signature
 
 # what every runtime has; other domains are somebody's own operators

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.export import ExportError, parity
+from nem2e_tf.errors import ExportError
+from nem2e_tf.export import parity
 from nem2e_tf.export.card import ExportedFile
 from nem2e_tf.export.checked import Checked
 from nem2e_tf.export.formats import c_array, micro

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import nem2e_tf
-from nem2e_tf.export import ExportError, parity
+from nem2e_tf.errors import ExportError
+from nem2e_tf.export import parity
 from nem2e_tf.export.checked import Checked, checked
 from nem2e_tf.export.file import audit as auditing
 from nem2e_tf.export.file import metadata as embedded

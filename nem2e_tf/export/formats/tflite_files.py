@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError, parity
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export import parity
 from nem2e_tf.export.checked import Checked
 from nem2e_tf.export.file.audit import INPUT, SIGNATURE
 from nem2e_tf.export.formats import tflite

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.errors import InputError
-from nem2e_tf.export import ExportError, parity
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export import parity
 from nem2e_tf.export.file.endpoints import ATTENTION, RECORDING, STEP, Endpoint, attention_endpoint
 from nem2e_tf.export.graph.raw import recording_endpoint
 from nem2e_tf.export.graph.streaming import step_endpoint

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.export import ExportError
+from nem2e_tf.errors import ExportError
 from nem2e_tf.export.file.audit import OUTPUT
 from nem2e_tf.export.file.endpoints import SAMPLE, STEP, Endpoint
 

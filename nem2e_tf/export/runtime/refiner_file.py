@@ -11,11 +11,9 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.export.file import metadata as tflite_metadata
 from nem2e_tf.export.file import onnx_file
 from nem2e_tf.export.file.audit import INPUT, OUTPUT, SIGNATURE
-from nem2e_tf.export.file.endpoints import ATTENTION, RECORDED, RECORDING, STEP, WEIGHTS
+from nem2e_tf.export.file.endpoints import ATTENTION, RECORDED, RECORDING, WEIGHTS
 from nem2e_tf.export.runtime.interpreters import Interpreter, LiteRT, ONNXRuntime
 from nem2e_tf.refiners.patterns import Composition, compose
-
-OPTIONS = {ATTENTION: "--attention", RECORDING: "--raw", STEP: "--step"}
 
 
 class Exported:
@@ -112,8 +110,8 @@ class Exported:
         if signature not in self.interpreter.signatures:
             raise InputError(
                 f"{self.source}: expected the signature {signature}, found "
-                f"{', '.join(self.interpreter.signatures)}; export it as .tflite with "
-                f"{OPTIONS[signature]}"
+                f"{', '.join(self.interpreter.signatures)}; export it again as .tflite "
+                f"with signatures=[{signature!r}]"
             )
 
 

@@ -7,10 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.export.file.index import read_index
-from nem2e_tf.export.runtime.refiner_file import Exported
-from nem2e_tf.export.runtime.runtime import Runtime
-from nem2e_tf.io.files import read_json
 from nem2e_tf.refiners.refiner import load_keras
 
 
@@ -56,30 +52,3 @@ class SavedModel:
         given = {name: tf.constant(value) for name, value in inputs.items()}
         found = self._loaded.signatures[signature](**given)
         return {name: np.asarray(value) for name, value in found.items()}
-
-
-def load_saved_models(folder: Path) -> Runtime:
-    """Load the SavedModels of an export.
-
-    Parameters
-    ----------
-    folder : Path
-        The export folder. Beside each SavedModel lies its metadata, ``<model>.json``.
-
-    Raises
-    ------
-    InputError
-        The folder is no export, holds no SavedModels, or one of them cannot be loaded.
-    """
-    listed, channels = read_index(folder)
-    if not listed["saved-model"]:
-        raise InputError(
-            f"{folder}: expected SavedModels, found other formats only; make them with "
-            "'nem2e-tf export --saved-model'"
-        )
-    found = []
-    for name in listed["saved-model"]:
-        place = folder / name
-        metadata = read_json(place.with_name(f"{place.name}.json"))
-        found.append(Exported(metadata, SavedModel(place), source=place))
-    return Runtime(found, channels=channels)

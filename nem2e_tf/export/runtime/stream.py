@@ -65,7 +65,7 @@ class Stream:
         sample : array [channel], or mapping from channel name to activation
             NaN is refused, and leaves the stream where it was.
         channels : sequence of str, optional
-            Names of the values; see `nem2e_tf.export.runtime.runtime.Runtime.refine`.
+            Names of the values; see `nem2e_tf.export.runtime.load.Runtime.refine`.
 
         Returns
         -------

@@ -8,13 +8,13 @@ from support import small_refiners as small
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.export import parity
+from nem2e_tf.export.exporter import export
 from nem2e_tf.export.formats import tflite
 from nem2e_tf.export.formats.tflite_files import Choices, jobs_of
 from nem2e_tf.export.graph import tracing as lstm_operator
 from nem2e_tf.export.graph.pieces import pieces_of
 from nem2e_tf.export.runtime.interpreters import LiteRT
 from nem2e_tf.export.runtime.refiner_file import RefinerFile
-from nem2e_tf.export.writing import export_refiner
 from nem2e_tf.names import PRECISIONS
 from nem2e_tf.refiners.refiner import Refiner
 
@@ -181,7 +181,7 @@ def test_every_entry_is_integers_throughout(tmp_path):
 def test_other_entries_are_refused(tmp_path, entry, has):
     refiner = refiner_of(entry, **({} if entry == "linear" else {"units": 4}))
     with pytest.raises(InputError, match=f"the entry lstm.*, found {entry}, which has {has};"):
-        export_refiner(refiner, tmp_path / "out", formats=["tflite"], recurrence="fused")
+        export(refiner, tmp_path / "out", formats=["tflite"], recurrence="fused")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -196,5 +196,5 @@ def test_other_entries_are_refused(tmp_path, entry, has):
 def test_what_does_not_go_with_it_is_refused(tmp_path, wishes, told):
     given = {"formats": ["tflite"], "recurrence": "fused", **wishes}
     with pytest.raises(InputError, match=told):
-        export_refiner(small.by_hand(), tmp_path / "out", **given)
+        export(small.by_hand(), tmp_path / "out", **given)
     assert list(tmp_path.iterdir()) == []

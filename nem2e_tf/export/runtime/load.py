@@ -2,7 +2,7 @@
 
 Examples
 --------
->>> from nem2e_tf.export.runtime.runtime import load
+>>> from nem2e_tf.export.runtime.load import load
 >>> runtime = load("exported")  # doctest: +SKIP
 >>> refined = runtime.refine(cycle, channels=names)  # doctest: +SKIP
 >>> runtime.notes  # doctest: +SKIP
@@ -10,7 +10,8 @@ Examples
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.export.file import audit, onnx_audit
 from nem2e_tf.export.file.endpoints import STEP
-from nem2e_tf.export.file.index import read_index
+from nem2e_tf.export.file.index import INDEX, SAVED_MODELS, read_index
 from nem2e_tf.export.graph.raw import FEWEST_ROWS
-from nem2e_tf.export.runtime.refiner_file import Exported, RefinerFile, read_content
+from nem2e_tf.export.runtime.refiner_file import (
+    Exported,
+    RefinerFile,
+    is_onnx,
+    read_content,
+    read_metadata,
+)
 from nem2e_tf.export.runtime.stream import Stream
-from nem2e_tf.refiners.patterns import SAMPLES, arrange
-
-__all__ = ["RefinerFile", "Runtime", "load", "read_content"]
+from nem2e_tf.io.files import read_json
+from nem2e_tf.refiners.info import MARKER
+from nem2e_tf.refiners.patterns import arrange, as_cycles
+from nem2e_tf.refiners.refiner import Refiner, load_info, load_refiner
 
 
 class Runtime:
@@ -63,7 +72,7 @@ class Runtime:
 
     def refine(
         self,
-        simulated: "NDArray[Any] | Mapping[str, Any]",
+        simulated: Any,
         *,
         channels: "Sequence[str] | None" = None,
     ) -> NDArray[np.float32]:
@@ -97,7 +106,7 @@ class Runtime:
 
     def refine_with_attention(
         self,
-        simulated: "NDArray[Any] | Mapping[str, Any]",
+        simulated: Any,
         *,
         channels: "Sequence[str] | None" = None,
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
@@ -122,7 +131,7 @@ class Runtime:
 
     def refine_recording(
         self,
-        recording: "NDArray[Any] | Mapping[str, Any]",
+        recording: Any,
         *,
         channels: "Sequence[str] | None" = None,
     ) -> NDArray[np.float32]:
@@ -176,17 +185,11 @@ class Runtime:
         return Stream(parts, channels=self.channels)
 
     def _cycles(
-        self, simulated: "NDArray[Any] | Mapping[str, Any]", channels: "Sequence[str] | None"
+        self, simulated: Any, channels: "Sequence[str] | None"
     ) -> tuple[list[tuple[Exported, NDArray[Any]]], bool]:
         """Lay out what each file takes of the cycles, and tell whether there is only one."""
         values, notes = arrange(simulated, channels, needed=self.channels)
-        one = values.ndim == 2
-        cycles = values[None] if one else values
-        if cycles.ndim != 3 or cycles.shape[1] != SAMPLES:
-            raise InputError(
-                f"simulated: expected [{SAMPLES}, channel] or [cycle, {SAMPLES}, channel], "
-                f"found {list(values.shape)}"
-            )
+        cycles, one = as_cycles(values)
         self.notes = notes
         return [(file, cycles[:, :, self._columns(file)]) for file in self.files], one
 
@@ -197,54 +200,147 @@ class Runtime:
         return [self.channels.index(name) for name in file.composition.channels]
 
 
+@dataclass(frozen=True)
+class Found:
+    """What is at a path.
+
+    Attributes
+    ----------
+    kind : {"refiner", "file", "saved-model"}
+        A refiner folder, ``.tflite`` or ``.onnx`` files, or SavedModels.
+    paths : tuple of Path
+        The refiner folder, the files, or the SavedModels' folders.
+    channels : tuple of str or None
+        The refiner's order of channels, where an export folder records it.
+    """
+
+    kind: str
+    paths: tuple[Path, ...]
+    channels: tuple[str, ...] | None = None
+
+
+def locate(path: "str | os.PathLike[str]", *, precision: str | None = None) -> Found:
+    """Decide what is at a path, without loading it; see `load`.
+
+    Raises
+    ------
+    InputError
+        None of the kinds of refiner is there.
+    """
+    place = Path(path)
+    if precision is not None and not (place / INDEX).is_file():
+        raise InputError(f"{path}: expected a folder to choose precision {precision} from")
+    if (place / MARKER).is_file():
+        return Found("refiner", (place,))
+    one_format = place.name == SAVED_MODELS and (place.parent / INDEX).is_file()
+    folder = place.parent if one_format else place
+    if (folder / INDEX).is_file():
+        listed, channels = read_index(folder, precision=precision)
+        kinds = ("saved-model",) if one_format else ("tflite", "onnx", "saved-model")
+        for kind in kinds:
+            if listed[kind]:
+                paths = tuple(folder / name for name in listed[kind])
+                return Found("file" if kind != "saved-model" else kind, paths, tuple(channels))
+        raise InputError(
+            f"{path}: expected files of format {' or '.join(kinds)}, found other formats only; "
+            "export the refiner again in one of these"
+        )
+    if (place / "saved_model.pb").is_file():
+        return Found("saved-model", (place,))
+    if place.is_file() or place.suffix in (".tflite", ".onnx"):
+        return Found("file", (place,))
+    raise InputError(
+        f"{path}: expected a refiner folder with {MARKER}, an export folder with {INDEX}, a "
+        f"SavedModel or a .tflite or .onnx, found "
+        f"{'another folder' if place.is_dir() else 'no such file'}"
+    )
+
+
 def load(
     path: "str | os.PathLike[str]",
     *,
     precision: str | None = None,
     shared_weights: bool = False,
-) -> Runtime:
-    """Load an exported ``.tflite`` or ``.onnx``, or a whole export folder.
+) -> "Runtime | Refiner":
+    """Load a refiner of any kind.
 
     Parameters
     ----------
     path : path-like
-        A file, or the folder that ``nem2e-tf export`` wrote, of which the ``.tflite`` files are
-        taken, or the ``.onnx`` files where it has no others.
+        A refiner folder; an exported ``.tflite`` or ``.onnx``; an exported SavedModel; or an
+        export folder, of which the ``.tflite`` files are loaded, or the ``.onnx`` files, or the
+        SavedModels, whichever it has first.
     precision : str, optional
-        Which files of a folder that has several precisions; default: float32, or the only one.
+        Which ``.tflite`` files of an export folder; default: float32, or the only one.
     shared_weights : bool
-        Keep one copy of each weight: for files with unrolled recurrence at float32 or float16,
-        which run up to some two times faster, with the same numbers; see
+        Keep one copy of each weight: for ``.tflite`` files with an unrolled recurrence at float32
+        or float16, which run up to two times faster, with the same numbers; see
         `nem2e_tf.export.runtime.shared_weights`.
 
     Returns
     -------
-    Runtime
+    Runtime or Refiner
+        Both have ``channels``, ``muscles`` and ``refine(cycles)``. A refiner folder and a
+        SavedModel need TensorFlow, which is loaded here; a ``.tflite`` needs ai-edge-litert alone.
 
     Raises
     ------
     InputError
-        There is no such file, it is damaged, it is not one of ours, it has not that precision, or
-        it cannot share its weights.
+        There is no such refiner, it is damaged or comes from another project, or it has no such
+        precision or cannot share its weights.
+
+    Examples
+    --------
+    >>> refiner = load("exported/joint.tflite")  # doctest: +SKIP
+    >>> refiner.refine(cycle)  # 20 samples of each of refiner.channels  # doctest: +SKIP
     """
-    place = Path(path)
-    if place.is_dir():
-        return _load_folder(place, precision, shared_weights)
-    if precision is not None:
-        raise InputError(f"{path}: expected a folder to choose precision {precision} from")
-    return Runtime([_file(place, shared_weights)])
+    found = locate(path, precision=precision)
+    if found.kind != "file" and shared_weights:
+        raise InputError(f"{path}: expected a .tflite to share weights in, found a {found.kind}")
+    if found.kind == "refiner":
+        return load_refiner(path)
+    files: list[Exported]
+    if found.kind == "saved-model":
+        files = [_saved_model(place) for place in found.paths]
+    else:
+        files = [
+            RefinerFile(read_content(place), source=place, shared_weights=shared_weights)
+            for place in found.paths
+        ]
+    return Runtime(files, channels=found.channels)
 
 
-def _load_folder(folder: Path, precision: str | None, shared_weights: bool) -> Runtime:
-    listed, channels = read_index(folder, precision=precision)
-    names = listed["tflite"] or listed["onnx"]
-    if not names:
-        raise InputError(
-            f"{folder}: expected a .tflite, found other formats only; "
-            "make one with 'nem2e-tf export --tflite'"
-        )
-    return Runtime([_file(folder / name, shared_weights) for name in names], channels=channels)
+def _saved_model(folder: Path) -> Exported:
+    from nem2e_tf.export.runtime.saved_model import SavedModel
+
+    metadata = read_json(folder.with_name(f"{folder.name}.json"))
+    return Exported(metadata, SavedModel(folder), source=folder)
 
 
-def _file(path: Path, shared_weights: bool) -> RefinerFile:
-    return RefinerFile(read_content(path), source=path, shared_weights=shared_weights)
+def inspect(path: "str | os.PathLike[str]") -> list[dict[str, Any]]:
+    """Describe what is at a path without running it: one dictionary per model.
+
+    Each has ``metadata``, ``signatures`` (name, inputs and outputs of each) and ``operators`` (how
+    often each occurs); the last two are empty for a refiner folder and a SavedModel.
+
+    Raises
+    ------
+    InputError
+        As `load`; or ``onnx``, which looks into an ``.onnx``, is not installed.
+    """
+    found = locate(path)
+    described = []
+    for place in found.paths:
+        signatures: list[dict[str, Any]] = []
+        operators: dict[str, int] = {}
+        if found.kind == "refiner":
+            metadata = load_info(place).to_json()
+        elif found.kind == "saved-model":
+            metadata = read_json(place.with_name(f"{place.name}.json"))
+        else:
+            content = read_content(place)
+            metadata = read_metadata(content, source=place)
+            seen = (onnx_audit if is_onnx(content, place) else audit).audit(content)
+            signatures, operators = [asdict(one) for one in seen.signatures], seen.operators
+        described.append({"metadata": metadata, "signatures": signatures, "operators": operators})
+    return described

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.export import parity
-from nem2e_tf.export.card import CARD, ExportedFile, card, put
+from nem2e_tf.export.card import CARD, ExportedFile, ExportResult, card, put
 from nem2e_tf.export.file.index import INDEX, INDEX_FORMAT, INDEX_KIND, SAVED_MODELS
 from nem2e_tf.export.file.metadata import describe
 from nem2e_tf.export.formats import micro, onnx
@@ -22,14 +22,14 @@ from nem2e_tf.export.graph.tracing import FUSED
 from nem2e_tf.io.files import read_json, refuse_foreign, replacing_folder, write_json, write_text
 from nem2e_tf.names import FORMATS
 from nem2e_tf.refiners.patterns import compose
-from nem2e_tf.refiners.refiner import Refiner
+from nem2e_tf.refiners.refiner import Refiner, load_refiner
 
 
-def export_refiner(
-    refiner: Refiner,
-    folder: "str | os.PathLike[str]",
+def export(
+    refiner: "Refiner | str | os.PathLike[str]",
+    out: "str | os.PathLike[str]",
     *,
-    formats: Sequence[str],
+    formats: Sequence[str] = ("tflite",),
     precisions: Sequence[str] = ("float32",),
     io: str = "float32",
     recurrence: str = "auto",
@@ -38,15 +38,15 @@ def export_refiner(
     limits: Mapping[str, parity.Limits] | None = None,
     arena_limit: int = micro.ARENA_LIMIT,
     timed: bool = True,
-) -> tuple[ExportedFile, ...]:
+) -> ExportResult:
     """Export every model of a refiner and check each against real cycles.
 
     Parameters
     ----------
-    refiner : Refiner
-        From `nem2e_tf.refiners.refiner.load_refiner`.
-    folder : path-like
-        Where; an earlier export is replaced whole.
+    refiner : Refiner or path-like
+        A trained refiner, or its folder.
+    out : path-like
+        Folder to write; an earlier export in it is replaced.
     formats : sequence of {"saved-model", "tflite", "onnx", "micro"}
         One or more.
     precisions, io, recurrence, combine, signatures, limits
@@ -60,7 +60,8 @@ def export_refiner(
 
     Returns
     -------
-    tuple of ExportedFile
+    ExportResult
+        Paths, parity and latency of the files; ``table()`` shows them side by side.
 
     Raises
     ------
@@ -93,10 +94,12 @@ def export_refiner(
         onnx.require()
     if "micro" in formats:
         micro.require()
-    refuse_foreign(folder, marker=INDEX, ours=_written)
+    refuse_foreign(out, marker=INDEX, ours=_written)
+    if not isinstance(refiner, Refiner):
+        refiner = load_refiner(refiner)
     refined = refiner.predict(refiner.reference.simulated)
     form = recurrence_for("float32", asked=choices.recurrence, has_recurrence=True)
-    with replacing_folder(folder, marker=INDEX) as place:
+    with replacing_folder(out, marker=INDEX) as place:
         files: list[ExportedFile] = []
         if "saved-model" in formats:
             files += _saved_models(refiner, place, refined, form, choices)
@@ -114,7 +117,7 @@ def export_refiner(
             )
         write_json(place / INDEX, _index(refiner, files))
         write_text(place / CARD, card(refiner.info, files))
-    return tuple(files)
+    return ExportResult(Path(out), tuple(files))
 
 
 def _saved_models(
