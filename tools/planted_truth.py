@@ -19,7 +19,7 @@ from nem2e_tf import zoo
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.cohorts.synthetic.cohorts import make
 from nem2e_tf.cohorts.synthetic.distortion import Distortion
-from nem2e_tf.controls.attention_weights import lag_removed, mean_offset
+from nem2e_tf.controls.attention import lag_removed, mean_offset
 from nem2e_tf.evaluation.metrics import lag_percent
 from nem2e_tf.evaluation.statistics import holm
 from nem2e_tf.training.cross_validation import cross_validate

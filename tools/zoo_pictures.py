@@ -33,7 +33,7 @@ def draw(model: str, cohort: Path, cache: Path, pictures: Path) -> None:
         Where the picture goes; made if it does not exist.
     """
     from nem2e_tf.cohorts.cohort import load_cohort
-    from nem2e_tf.controls.attention import control_attention_of_refiner
+    from nem2e_tf.controls import control
     from nem2e_tf.refiners.refiner import load_refiner
     from nem2e_tf.training.plan import Settings
     from nem2e_tf.training.train import train
@@ -45,7 +45,7 @@ def draw(model: str, cohort: Path, cache: Path, pictures: Path) -> None:
     refiner = load_refiner(folder)
     kind = zoo.entry(model).attention
     if kind:
-        weights = control_attention_of_refiner(refiner, cache / f"{model}-attention")["weights"]
+        weights = control(refiner, "attention").tables["weights"]
         means = table_of(weights)
         tokens = list(means.columns)
     else:

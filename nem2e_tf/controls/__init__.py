@@ -1,1 +1,87 @@
-"""Controls: what a refiner should not be able to do, and what its gain is made of."""
+"""Controls: what a refiner's gain is made of, and what it should not be able to do."""
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from nem2e_tf.errors import InputError, near
+
+if TYPE_CHECKING:
+    from nem2e_tf.controls.results import ControlResults
+    from nem2e_tf.controls.source import AnyCohort, AnyRun
+    from nem2e_tf.refiners.refiner import Refiner
+
+CONTROLS = ("blind", "oracle", "shortcut", "wrong-subject", "shuffle", "attention")
+
+
+def control(
+    run: "AnyRun | Refiner",
+    kind: str,
+    *,
+    cohort: "AnyCohort | None" = None,
+    models: Iterable[str] = (),
+    out: "str | os.PathLike[str] | None" = None,
+    **options: Any,
+) -> "ControlResults":
+    """Run a control on a finished run.
+
+    Parameters
+    ----------
+    run : path-like
+        A finished run, as a folder or the object that `nem2e_tf.cross_validate` returns;
+        ``attention`` also takes a refiner.
+    kind : str
+        ``blind``: every entry against the mean EMG pattern, which does not depend on its input.
+        ``oracle``: gains split into amplitude, timing and shape.
+        ``shortcut``: inputs with another frequency and phase (the paper's control).
+        ``wrong-subject``: inputs of another subject.
+        ``shuffle``: EMG of other cycles, so that skill must vanish.
+        ``attention``: attention of the models, and errors with its most attended tokens masked.
+    cohort : path-like or Cohort
+        The cohort that the run was computed from; ``blind`` needs none.
+    models : iterable of str
+        Models of the run to examine; all by default.
+    out : path-like, optional
+        Folder to write, with ``control.json`` and tables as CSV.
+    **options
+        Those of the control: ``draws`` and ``seed`` of ``shortcut`` and ``wrong-subject``,
+        ``shuffles`` and ``seed`` of ``shuffle``, ``sets`` and ``seed`` of ``attention``; and of all
+        four ``jobs``, the number of processes, and ``progress``. See the functions in
+        `nem2e_tf.controls.oracle`, `nem2e_tf.controls.changed_input`, `nem2e_tf.controls.shuffle`
+        and `nem2e_tf.controls.attention`.
+
+    Returns
+    -------
+    ControlResults
+        Its ``table()`` has one row per entry, ``summary`` also those of muscles; ``notes``,
+        ``tables``.
+
+    Raises
+    ------
+    InputError
+        No such control, the run is not finished or of another cohort, an option is out of range, or
+        the output folder holds something else.
+    """
+    examined: Any = run
+    if kind == "blind":
+        from nem2e_tf.controls.blind import blind
+
+        return blind(examined, out=out)
+    shared: dict[str, Any] = {"cohort": cohort, "models": models, "out": out, **options}
+    if kind == "oracle":
+        from nem2e_tf.controls.oracle import oracle
+
+        return oracle(examined, **shared)
+    if kind in ("shortcut", "wrong-subject"):
+        from nem2e_tf.controls.changed_input import changed_input
+
+        return changed_input(examined, kind, **shared)
+    if kind == "shuffle":
+        from nem2e_tf.controls.shuffle import shuffle
+
+        return shuffle(examined, **shared)
+    if kind == "attention":
+        from nem2e_tf.controls.attention import attention
+
+        return attention(examined, **shared)
+    raise InputError(f"kind {kind}: expected {', '.join(CONTROLS)}{near(kind, CONTROLS)}")

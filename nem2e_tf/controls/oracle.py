@@ -1,16 +1,14 @@
-"""The oracles: how much of each entry's gain over the simulation is merely scaling.
+"""The oracle control: how much of a gain over the simulation is amplitude, timing and shape.
 
-How much of a refiner's gain over the simulation is amplitude, timing and shape.
-
-Two oracles know a group's refined curves and may give the simulation one thing of them: their
-amplitude (one gain and one offset for each muscle), or their timing (one shift for each muscle).
-What they gain over the simulation is what the refiner could have gained by scaling alone, or by
-shifting alone. Shape is what remains: the form of the curve, and whatever the refiner changes in
-one cycle and not in another.
+Two oracles know a group's refined curves and transfer one property of them to the simulation: the
+amplitude (one gain and one offset per muscle), or the timing (one shift per muscle). Their gain
+over the simulation is what the refiner could have gained by scaling alone, or by shifting alone.
+Shape is the rest: the form of the curve, and whatever the refiner changes in one cycle and not in
+another.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from nem2e_tf.controls.results import Source, refuse_foreign_files, write_control
+from nem2e_tf.controls.results import ControlResults, check_output, results_of
+from nem2e_tf.controls.source import AnyCohort, AnyRun, open_source
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.metrics import CONSTANT, rmse, to_percents
 from nem2e_tf.evaluation.results import SETTINGS
@@ -28,16 +27,93 @@ from nem2e_tf.training.kept import Curves, Prediction, held_out_curves, read_pre
 
 PARTS = ("amplitude", "timing", "shape")
 ALONE = ("amplitude_only", "time_only", "both")
+MEAN_PATTERN, MEASURED = "mean-pattern", "measured"
 SEARCH = 25.0
 STEP = 0.5
+NOTES = (
+    "Amplitude is the gain of one scale and one offset per muscle and left-out group, taken from "
+    "the refined curves; timing is the gain of one shift. Shape is the rest: the form of the "
+    "curve, and what changes from cycle to cycle.",
+    "The entry 'measured' is a refiner without error: its parts are those of the simulation's "
+    "whole error.",
+)
+
+
+def oracle(
+    run: AnyRun,
+    *,
+    cohort: AnyCohort | None = None,
+    models: Iterable[str] = (),
+    out: "str | os.PathLike[str] | None" = None,
+) -> ControlResults:
+    """Split every entry's gain over the simulation into amplitude, timing and shape.
+
+    Nothing is trained: the predictions of the run are read.
+
+    Parameters
+    ----------
+    run : path-like
+        A finished run.
+    cohort : path-like or Cohort
+        The cohort that the run was computed from.
+    models : iterable of str
+        Models of the run to examine; all by default.
+    out : path-like, optional
+        Folder to write.
+
+    Returns
+    -------
+    ControlResults
+        ``groups``: one row per entry, seed, muscle and group (`split_gain`); ``summary``:
+        `summarise_split`. Besides the entries of the run there are the mean pattern (where the run
+        has none) and ``measured``, a refiner without error.
+
+    Raises
+    ------
+    InputError
+        The run is not finished or of another cohort, or the output folder holds something else.
+    """
+    check_output(out)
+    source = open_source(run, cohort, models=models)
+    curves = held_out_curves(source.run, source.cohort)
+    predictions = [
+        one
+        for one in read_predictions(source.run, source.cohort)
+        if one.entry["model"] in source.models
+    ]
+    others = {MEAN_PATTERN: curves.mean_pattern, MEASURED: curves.measured}
+    names = {one.entry["model"] for one in predictions}
+    for name, refined in others.items():
+        if name not in names:
+            entry = dict.fromkeys(SETTINGS, "") | {"model": name, "seed": "0"}
+            predictions.append(Prediction(entry, np.asarray(refined, np.float32)))
+    groups = pd.DataFrame([row for one in predictions for row in _split(one, curves)])
+    tables = {"summary": summarise_split(groups), "groups": groups}
+    return results_of(
+        "oracle", about=source.about, settings={}, notes=NOTES, tables=tables, out=out
+    )
+
+
+def _split(one: Prediction, curves: Curves) -> list[dict[str, Any]]:
+    rows = []
+    for group in dict.fromkeys(curves.groups.tolist()):
+        own = curves.groups == group
+        parts = split_gain(
+            curves.measured[own],
+            simulated=curves.simulated_fine[own],
+            refined=one.refined[own],
+            conditions=curves.conditions[own].tolist(),
+        )
+        for muscle, part in zip(curves.muscles, parts, strict=True):
+            rows.append({"by": curves.by, **one.entry, "muscle": muscle, "group": group, **part})
+    return rows
 
 
 def with_amplitude_of(curves: ArrayLike, model: ArrayLike, /) -> NDArray[np.float64]:
-    """Give a group's curves the amplitude of others, by one gain and one offset for each muscle.
+    """Scale a group's curves to the amplitude of others, by one gain and offset per muscle.
 
     Mean and standard deviation over all cycles and samples are matched, not fitted: a least-squares
-    gain would shrink curves that come at the wrong time, and so take part of a lag for an error of
-    amplitude.
+    gain would shrink curves with a lag, and so count part of the lag as an error of amplitude.
 
     Parameters
     ----------
@@ -64,12 +140,12 @@ def with_amplitude_of(curves: ArrayLike, model: ArrayLike, /) -> NDArray[np.floa
 def with_timing_of(
     curves: ArrayLike, model: ArrayLike, /, *, search: float = SEARCH
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shift a group's curves around the cycle to where they match others best.
+    """Shift a group's curves around the cycle to their best match with others.
 
     Parameters
     ----------
     curves : array [cycle, 101 or sample, muscle]
-        Points from 0 to 100 % of the cycle; samples fewer than 101 are brought to steps of 1 % by a
+        From 0 to 100 % of the cycle; fewer than 101 samples are interpolated to steps of 1 % by a
         cubic spline.
     model : array [cycle, sample, muscle]
     search : float
@@ -80,8 +156,8 @@ def with_timing_of(
     shifted : float64 array [cycle, sample, muscle]
         At the samples of `model`.
     shift : float64 array [muscle]
-        The one with the highest mean of Pearson's r over cycles, in % of the cycle, positive later;
-        0 where the curves are constant.
+        The shift with the highest mean of Pearson's r over cycles, in % of the cycle, positive is
+        later; 0 where the curves are constant.
     """
     values, wanted = np.asarray(curves, float), np.asarray(model, float)
     fine = values
@@ -111,27 +187,27 @@ def split_gain(
 ) -> list[dict[str, Any]]:
     """Split one group's gain over the simulation into amplitude, timing and shape.
 
-    ``amplitude_only`` is the gain of the simulation given the refined curve's amplitude,
-    ``time_only`` that of the simulation given its timing, ``both`` that of both. What the two gain
-    together is neither's own; half of it is given to each (Shapley 1953), so that ``amplitude`` +
-    ``timing`` + ``shape`` = ``gain``.
+    ``amplitude_only`` is the gain of the simulation with the refined curve's amplitude,
+    ``time_only`` that of the simulation with its timing, ``both`` that with both. Their interaction
+    is divided equally between the two (Shapley 1953), so that ``amplitude`` + ``timing`` +
+    ``shape`` = ``gain``.
 
     Parameters
     ----------
     measured, refined : array [cycle, sample, muscle]
         A cycle whose measured curve holds NaN is left out for that muscle.
     simulated : array [cycle, 101 or sample, muscle]
-        The mean of each muscle's counterparts. With 101 points shifts are more exact; errors are
-        taken on the samples of `measured`.
+        The mean of each muscle's counterparts. Shifts are more exact with 101 points; errors are
+        computed at the samples of `measured`.
     conditions : sequence [cycle]
         As in `nem2e_tf.evaluation.scoring.group_error`.
 
     Returns
     -------
     list of dict
-        One a muscle: ``n_cycles``, ``rmse_simulated`` and, in RMSE units and positive where the
-        error falls, ``gain``, `ALONE` and `PARTS`. NaN without any cycle, or where the refined
-        curves are NaN.
+        One per muscle: ``n_cycles``, ``rmse_simulated`` and, in units of RMSE and positive where
+        the error decreases, ``gain``, `ALONE` and `PARTS`. NaN without any cycle, or where the
+        refined curves are NaN.
 
     Raises
     ------
@@ -140,10 +216,10 @@ def split_gain(
     """
     target, after, fine = (np.asarray(a, float) for a in (measured, refined, simulated))
     if target.ndim != 3 or after.shape != target.shape:
-        raise InputError(f"oracles: expected refined curves {target.shape}, found {after.shape}")
+        raise InputError(f"refined: expected shape {target.shape}, found {after.shape}")
     if fine.ndim != 3 or (len(fine), fine.shape[2]) != (len(target), target.shape[2]):
         raise InputError(
-            f"oracles: expected simulated [cycle, point, muscle] of {len(target)} cycles and "
+            f"simulated: expected [cycle, point, muscle] of {len(target)} cycles and "
             f"{target.shape[2]} muscles, found {fine.shape}"
         )
     labels = np.asarray(conditions)
@@ -151,7 +227,7 @@ def split_gain(
     usable = known.any(axis=0) & ~(np.isnan(after).any(axis=1) & known).any(axis=0)
     lost = dict.fromkeys(("rmse_simulated", "gain", *ALONE, *PARTS), np.nan)
     rows = [{"n_cycles": int(known[:, muscle].sum()), **lost} for muscle in range(known.shape[1])]
-    # Muscles whose EMG is known in the same cycles are split at once.
+    # Muscles with EMG in the same cycles are split together.
     for keep in np.unique(known[:, usable], axis=1).T:
         alike = np.flatnonzero(usable & (known == keep[:, None]).all(axis=0))
         own = np.ix_(keep, np.ones(target.shape[1], bool), alike)
@@ -169,7 +245,8 @@ def _parts(
     conditions: NDArray[Any],
 ) -> dict[str, NDArray[np.float64]]:
     """The gain of each muscle and its parts, arrays [muscle]."""
-    before = _sampled(simulated, measured.shape[1])
+    sampling = _interpolation(simulated.shape[1], measured.shape[1], 0.0)
+    before = np.asarray(np.einsum("sp,cpm->csm", sampling, simulated))
     timed, _ = with_timing_of(simulated, refined)
     kinds = {
         "gain": refined,
@@ -198,14 +275,14 @@ def summarise_split(groups: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     groups : DataFrame
-        One row an entry, seed, muscle and group, with the keys of `split_gain`; see
+        One row per entry, seed, muscle and group, with the keys of `split_gain`; see
         `nem2e_tf.evaluation.statistics.summarise_groups`.
 
     Returns
     -------
     DataFrame
-        As `summarise_groups` gives it: ``gain`` and `PARTS` with intervals and tests, the means of
-        `ALONE`; and each but the gain as a share of the mean gain (``amplitude_share``, ...: NaN
+        From `summarise_groups`: ``gain`` and `PARTS` with intervals and tests, the means of
+        `ALONE`; and all but the gain as shares of the mean gain (``amplitude_share``, ...: NaN
         where nothing is gained).
     """
     averaged = (*ALONE, "rmse_simulated")
@@ -214,9 +291,9 @@ def summarise_split(groups: pd.DataFrame) -> pd.DataFrame:
     for name in (*PARTS, *ALONE):
         table[f"{name}_share"] = table[name] / gain
     lost = table["gain"].notna() & gain.isna()
-    told = "nothing is gained over the simulation: no shares"
+    reason = "nothing is gained over the simulation: no shares"
     notes = table.pop("notes")
-    table["notes"] = notes.where(~lost, [f"{n}; {told}" if n else told for n in notes])
+    table["notes"] = notes.where(~lost, [f"{n}; {reason}" if n else reason for n in notes])
     return table
 
 
@@ -228,14 +305,9 @@ def _standardised(curves: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(centred / np.where(size > floor, size, np.inf))
 
 
-def _sampled(fine: NDArray[np.float64], n_samples: int) -> NDArray[np.float64]:
-    """The curves at the samples, by linear interpolation."""
-    return np.asarray(np.einsum("sp,cpm->csm", _interpolation(fine.shape[1], n_samples, 0.0), fine))
-
-
 @lru_cache(maxsize=4)
 def _shifting(n_samples: int, search: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Matrices [shift, sample, 101] that sample a curve later by each shift, and the shifts."""
+    """Matrices [shift, sample, 101] that sample a curve delayed by each shift, and the shifts."""
     count = round(search / STEP)
     shifts = np.asarray(STEP * np.arange(-count, count + 1), dtype=np.float64)
     return np.stack([_interpolation(101, n_samples, shift) for shift in shifts]), shifts
@@ -243,78 +315,13 @@ def _shifting(n_samples: int, search: float) -> tuple[NDArray[np.float64], NDArr
 
 @lru_cache(maxsize=128)
 def _interpolation(n_points: int, n_samples: int, shift: float) -> NDArray[np.float64]:
-    """Matrix [sample, point] that samples a curve that comes later by a shift, in %.
+    """Matrix [sample, point] of linear interpolation of a curve delayed by a shift, in %.
 
-    Before 0 % the curve is taken to be what it is before 100 %, and after 100 % what it is after 0.
+    The curve is continued periodically before 0 % and after 100 %.
     """
+    from scipy.interpolate import make_interp_spline
+
     at = np.linspace(0.0, 100.0, n_samples) - shift
     at = np.where(at < 0.0, at + 100.0, np.where(at > 100.0, at - 100.0, at))
-    place = at / 100.0 * (n_points - 1)
-    before = np.minimum(place.astype(int), n_points - 2)
-    matrix = np.zeros((n_samples, n_points))
-    rows = np.arange(n_samples)
-    matrix[rows, before] = 1.0 - (place - before)
-    matrix[rows, before + 1] += place - before
-    return matrix
-
-
-MEAN_PATTERN, MEASURED = "mean-pattern", "measured"
-NOTES = (
-    "Amplitude is what one gain and one offset for each muscle and group left out would gain if "
-    "the refined curves were known, timing what one shift would; shape is the rest: the form of "
-    "the curve, and what changes from cycle to cycle.",
-    "The entry 'measured' is a refiner without error: its parts are those of the simulation's "
-    "whole error.",
-)
-
-
-def control_oracle(source: Source, path: "str | os.PathLike[str]") -> dict[str, pd.DataFrame]:
-    """Split every entry's gain over the simulation, and write the folder of the control.
-
-    Nothing is trained: the predictions of the run are read.
-
-    Parameters
-    ----------
-    source : Source
-    path : path-like
-        Where to write.
-
-    Returns
-    -------
-    dict of str to DataFrame
-        ``groups``: one row an entry, seed, muscle and group (`split_gain`); ``summary``:
-        `summarise_split`. Besides the entries of the run there are the mean EMG pattern (where the
-        run has none) and ``measured``, a refiner without error.
-    """
-    refuse_foreign_files(path)
-    curves = held_out_curves(source.run, source.cohort)
-    predictions = [
-        one
-        for one in read_predictions(source.run, source.cohort)
-        if one.entry["model"] in source.models
-    ]
-    others = {MEAN_PATTERN: curves.mean_pattern, MEASURED: curves.measured}
-    names = {one.entry["model"] for one in predictions}
-    for name, refined in others.items():
-        if name not in names:
-            entry = dict.fromkeys(SETTINGS, "") | {"model": name, "seed": "0"}
-            predictions.append(Prediction(entry, np.asarray(refined, np.float32)))
-    groups = pd.DataFrame([row for one in predictions for row in _split(one, curves)])
-    tables = {"summary": summarise_split(groups), "groups": groups}
-    write_control(path, "oracle", about=source.about, settings={}, notes=NOTES, tables=tables)
-    return tables
-
-
-def _split(one: Prediction, curves: Curves) -> list[dict[str, Any]]:
-    rows = []
-    for group in dict.fromkeys(curves.groups.tolist()):
-        own = curves.groups == group
-        parts = split_gain(
-            curves.measured[own],
-            simulated=curves.simulated_fine[own],
-            refined=one.refined[own],
-            conditions=curves.conditions[own].tolist(),
-        )
-        for muscle, part in zip(curves.muscles, parts, strict=True):
-            rows.append({"by": curves.by, **one.entry, "muscle": muscle, "group": group, **part})
-    return rows
+    points = np.linspace(0.0, 100.0, n_points)
+    return np.asarray(make_interp_spline(points, np.eye(n_points), k=1)(at))

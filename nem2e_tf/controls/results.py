@@ -1,22 +1,18 @@
-"""The folder a control writes, and where it keeps what is not finished.
-
-Folders that a control wrote: what was asked for, and tables.
-
-What a control is about: a finished run and its cohort.
-"""
+"""Results of a control, and the folder that keeps them: ``control.json`` and tables as CSV."""
 
 import io
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError, near
+from nem2e_tf.evaluation.results import SETTINGS
+from nem2e_tf.evaluation.statistics import OVERALL
 from nem2e_tf.io.files import (
     output_folder,
     read_json,
@@ -25,45 +21,74 @@ from nem2e_tf.io.files import (
     write_json,
     write_text,
 )
-from nem2e_tf.training.kept import check_cohort
-from nem2e_tf.training.run_folder import RunFolder, open_run, versions
+from nem2e_tf.training.run_folder import versions
 
 FORMAT = 1
 KIND = "nem2e-tf control"
 MARKER = "control.json"
-CONTROLS = ("blind", "oracle", "shortcut", "wrong-subject", "shuffle", "attention")
+PARTIAL = "partial.json"
 TEXT = (
     *("by", "model", "pattern", "targets", "output", "recipe", "variant", "seed", "interval"),
     *("muscle", "group", "notes", "verdict", "level", "token", "attention"),
 )
+_CHANGED = ("n", "rate_own", "rate_changed", "difference", "difference_p", "skill_changed")
+COLUMNS = {
+    "blind": ("n", "rate", "mean_pattern_rate", "share", "skill", "skill_p_holm", "verdict"),
+    "oracle": ("n", "gain", "amplitude_share", "timing_share", "shape_share"),
+    "shortcut": _CHANGED,
+    "wrong-subject": _CHANGED,
+    "shuffle": ("level", "tests", "false_positives", "share", "nominal", "skill"),
+    "attention": (
+        *("n", "n_masked", "rmse_own", "rmse_most", "rmse_random"),
+        *("difference", "difference_p"),
+    ),
+}
+"""The controls, and the columns of ``summary`` that answer the question of each."""
 
 
 @dataclass(frozen=True, eq=False)
 class ControlResults:
-    """What a control found.
+    """Results of a control.
 
     Attributes
     ----------
     name : str
-        One of `CONTROLS`.
+        One of `COLUMNS`.
     header : dict
         ``control.json``: run, cohort, settings, versions, notes.
     tables : dict of str to DataFrame
-        By name: ``summary``, and what else the control writes.
+        By name: ``summary``, and the other tables of the control.
     """
 
     name: str
-    header: dict[str, Any]
-    tables: dict[str, pd.DataFrame]
+    header: dict[str, Any] = field(repr=False)
+    tables: dict[str, pd.DataFrame] = field(repr=False)
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know besides the tables."""
+        """Notes that a reader of the tables must know."""
         return [str(note) for note in self.header.get("notes", [])]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per entry and muscle, then one ``overall``, with all columns."""
+        return self.tables["summary"]
+
+    @property
+    def overall(self) -> pd.DataFrame:
+        """Rows of the summary over all muscles."""
+        rows = self.summary
+        return rows if "level" in rows else rows[rows["muscle"] == OVERALL]
+
+    def table(self) -> pd.DataFrame:
+        """Return the overall rows: the entry, and the columns that answer the question."""
+        rows = self.overall.reset_index(drop=True)
+        settings = [c for c in (*SETTINGS[1:], "variant") if len(set(rows[c]) - {""}) > 1]
+        return rows[["model", *settings, *COLUMNS[self.name]]]
 
 
 def read_control(path: "str | os.PathLike[str]") -> ControlResults:
-    """Read a control folder.
+    """Read the folder of a control.
 
     Raises
     ------
@@ -72,19 +97,16 @@ def read_control(path: "str | os.PathLike[str]") -> ControlResults:
     """
     folder = Path(path)
     if not (folder / MARKER).is_file():
-        raise InputError(
-            f"{folder}: expected the folder of a control with {MARKER}, found none; "
-            "make one with 'nem2e-tf control'"
-        )
+        raise InputError(f"{folder}: expected the folder of a control with {MARKER}, found none")
     header = read_json(folder / MARKER)
     kind = header.get("kind") if isinstance(header, dict) else None
     if kind != KIND or header.get("format") != FORMAT:
         raise InputError(f"{folder / MARKER}: expected a control of this version, found another")
     name = str(header.get("control"))
-    if name not in CONTROLS:
+    if name not in COLUMNS:
         raise InputError(
-            f"{folder / MARKER}: expected one of {', '.join(CONTROLS)}, found {name}"
-            f"{near(name, CONTROLS)}"
+            f"{folder / MARKER}: expected one of {', '.join(COLUMNS)}, found {name}"
+            f"{near(name, list(COLUMNS))}"
         )
     tables = {}
     for file in header.get("files", []):
@@ -102,7 +124,7 @@ def read_control(path: "str | os.PathLike[str]") -> ControlResults:
 
 
 def check_same_cohort(control: ControlResults, digest: str) -> None:
-    """Refuse a control of another cohort than the run it is shown with.
+    """Refuse a control of another cohort than that of the run it is shown with.
 
     Raises
     ------
@@ -117,188 +139,71 @@ def check_same_cohort(control: ControlResults, digest: str) -> None:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """A run, its cohort, and which of its models are asked about.
-
-    Attributes
-    ----------
-    run : RunFolder
-    cohort : Cohort
-    cohort_path : Path
-    models : tuple of str
-    """
-
-    run: RunFolder
-    cohort: Cohort
-    cohort_path: Path
-    models: tuple[str, ...]
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What it is, for ``control.json``."""
-        return {
-            "run": {"name": self.run.path.resolve().name, "settings": self.run.settings.as_dict()},
-            "cohort": {"name": self.cohort.name, "digest": self.cohort.digest},
-        }
-
-    def fits(self) -> list[int]:
-        """Fits of the models asked about, in the order of the plan."""
-        configurations = self.run.plan.configurations
-        return [
-            index
-            for index, fit in enumerate(self.run.plan.fits)
-            if configurations[fit.configuration].model in self.models
-        ]
-
-
-def open_source(
-    run_path: "str | os.PathLike[str]",
-    cohort_path: "str | os.PathLike[str]",
-    *,
-    models: Iterable[str] = (),
-) -> Source:
-    """Open a run and the cohort it was made with.
-
-    Parameters
-    ----------
-    run_path, cohort_path : path-like
-    models : iterable of str
-        Which of the run's; all by default.
-
-    Raises
-    ------
-    InputError
-        One is missing, they do not belong together, the run is not finished, or it has no such
-        model.
-    """
-    run = open_run(run_path)
-    cohort = load_cohort(cohort_path)
-    check_cohort(run, cohort)
-    missing = len(run.unfinished())
-    if missing:
-        raise InputError(
-            f"{run.path}: expected a finished run, found {missing} of {len(run.plan.chunks)} "
-            "chunks without predictions; run the same 'nem2e-tf cv' again to finish it"
-        )
-    present = list(dict.fromkeys(c.model for c in run.plan.configurations))
-    chosen = tuple(dict.fromkeys(models)) or tuple(present)
-    for model in chosen:
-        if model not in present:
-            raise InputError(
-                f"{run.path}: expected a run with {model}, found {', '.join(present)}"
-                f"{near(model, present)}"
-            )
-    return Source(run, cohort, Path(cohort_path), chosen)
-
-
-PARTIAL = "partial.json"
-
-
-def refuse_foreign_files(path: "str | os.PathLike[str]") -> None:
-    """Refuse an output folder that holds anything but a control of ours; for before the work.
+def check_output(out: "str | os.PathLike[str] | None") -> None:
+    """Refuse an output folder that holds anything but a control; called before the work.
 
     Raises
     ------
     InputError
         The path is a file, or a folder that holds something else.
     """
-    folder = Path(path)
+    if out is None:
+        return
+    folder = Path(out)
     if folder.exists():
         output_folder(folder, marker=MARKER)
     refuse_foreign(folder, marker=MARKER, ours=_written)
 
 
-def write_control(
-    path: "str | os.PathLike[str]",
+def results_of(
     name: str,
     *,
     about: Mapping[str, Any],
     settings: Mapping[str, Any],
     notes: Sequence[str],
-    tables: Mapping[str, pd.DataFrame],
-) -> Path:
-    """Write the folder of a control whole or not at all; an earlier one of ours is replaced.
+    tables: dict[str, pd.DataFrame],
+    out: "str | os.PathLike[str] | None",
+) -> ControlResults:
+    """Put the results of a control together, and write its folder if there is one to write.
 
     Parameters
     ----------
-    path : path-like
     name : str
-        Of the control.
+        One of `COLUMNS`.
     about : mapping
         The run and the cohort.
     settings : mapping
-        What was asked for.
+        Settings of the control.
     notes : sequence of str
-    tables : mapping of str to DataFrame
+    tables : dict of str to DataFrame
         Written as ``<name>.csv``.
+    out : path-like, optional
+        The folder, written completely or not at all; that of an earlier control is replaced.
 
     Raises
     ------
     InputError
         The folder holds something else.
     """
-    refuse_foreign_files(path)
-    with replacing_folder(path, marker=MARKER) as folder:
-        for table, rows in tables.items():
-            buffer = io.StringIO()
-            rows.to_csv(buffer, index=False, lineterminator="\n")
-            write_text(folder / f"{table}.csv", buffer.getvalue())
-        write_json(
-            folder / MARKER,
-            {
-                "format": FORMAT,
-                "kind": KIND,
-                "control": name,
-                **about,
-                "settings": dict(settings),
-                "versions": versions(),
-                "notes": list(notes),
-                "files": [f"{table}.csv" for table in tables],
-            },
-        )
-    return Path(path)
-
-
-def partial_folder(path: "str | os.PathLike[str]", asked: Mapping[str, Any]) -> Path:
-    """Make or reopen the folder beside the output that keeps what is finished so far.
-
-    Parameters
-    ----------
-    path : path-like
-        The output folder.
-    asked : mapping
-        All that decides the numbers.
-
-    Returns
-    -------
-    Path
-        ``<path>.partial``; `remove_partial` takes it away.
-
-    Raises
-    ------
-    InputError
-        It holds something else, or work that was asked for otherwise.
-    """
-    target = Path(path)
-    folder = output_folder(target.with_name(target.name + ".partial"), marker=PARTIAL)
-    if (folder / PARTIAL).exists():
-        if read_json(folder / PARTIAL) != dict(asked):
-            raise InputError(
-                f"{folder}: expected work that was asked for in the same way, found other; "
-                "repeat the earlier command, or delete this folder"
-            )
-    else:
-        write_json(folder / PARTIAL, dict(asked))
-    return folder
-
-
-def remove_partial(folder: Path) -> None:
-    """Remove what `partial_folder` made; the marker last, so that it stays ours until then."""
-    for item in folder.iterdir():
-        if item.name != PARTIAL:
-            shutil.rmtree(item) if item.is_dir() else item.unlink()
-    shutil.rmtree(folder)
+    header = {
+        "format": FORMAT,
+        "kind": KIND,
+        "control": name,
+        **about,
+        "settings": dict(settings),
+        "versions": versions(),
+        "notes": list(notes),
+        "files": [f"{table}.csv" for table in tables],
+    }
+    if out is not None:
+        check_output(out)
+        with replacing_folder(out, marker=MARKER) as folder:
+            for table, rows in tables.items():
+                buffer = io.StringIO()
+                rows.to_csv(buffer, index=False, lineterminator="\n")
+                write_text(folder / f"{table}.csv", buffer.getvalue())
+            write_json(folder / MARKER, header)
+    return ControlResults(name, header, tables)
 
 
 def _written(marker: Path) -> list[str]:
@@ -306,3 +211,44 @@ def _written(marker: Path) -> list[str]:
     if not isinstance(header, dict) or header.get("kind") != KIND:
         raise InputError(f"{marker}: expected the folder of a control, found something else")
     return [str(file) for file in header.get("files", [])]
+
+
+def partial_folder(out: "str | os.PathLike[str]", settings: Mapping[str, Any]) -> Path:
+    """Make or reopen the folder next to the output that keeps finished parts of the work.
+
+    Parameters
+    ----------
+    out : path-like
+        The output folder.
+    settings : mapping
+        Everything that determines the numbers.
+
+    Returns
+    -------
+    Path
+        ``<out>.partial``; `remove_partial` removes it.
+
+    Raises
+    ------
+    InputError
+        It holds something else, or parts computed with other settings.
+    """
+    target = Path(out)
+    folder = output_folder(target.with_name(target.name + ".partial"), marker=PARTIAL)
+    if (folder / PARTIAL).exists():
+        if read_json(folder / PARTIAL) != dict(settings):
+            raise InputError(
+                f"{folder}: expected parts computed with the same settings, found others; "
+                "repeat the earlier settings, or delete this folder"
+            )
+    else:
+        write_json(folder / PARTIAL, dict(settings))
+    return folder
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what `partial_folder` made; the marker last, so that it remains ours until then."""
+    for item in folder.iterdir():
+        if item.name != PARTIAL:
+            shutil.rmtree(item) if item.is_dir() else item.unlink()
+    shutil.rmtree(folder)

@@ -1,13 +1,16 @@
-"""Label shuffle: with the EMG of other cycles nothing can be learned, and skill must vanish.
+"""The shuffle control: with the EMG of other cycles there is nothing to learn.
 
-The interval of a share: how often something happened among so many.
-
-How often skill is found where there is none.
+The run's entries are cross-validated on shuffled cohorts. Skill found there is false; the control
+counts how often that happens, with the exact interval of this share.
 """
 
 import math
 import os
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,66 +18,146 @@ import pandas as pd
 
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.controls.results import (
-    Source,
+    ControlResults,
+    check_output,
     partial_folder,
-    refuse_foreign_files,
     remove_partial,
-    write_control,
+    results_of,
 )
-from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.results import SETTINGS
+from nem2e_tf.controls.source import AnyCohort, AnyRun, at_least, cores, open_source
+from nem2e_tf.evaluation.results import SETTINGS, by_columns
 from nem2e_tf.evaluation.statistics import OVERALL, summarise
 from nem2e_tf.training.cross_validation import cross_validate
-
-
-def clopper_pearson(happened: int, among: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Exact (Clopper & Pearson 1934) interval of a binomial probability.
-
-    Parameters
-    ----------
-    happened, among : int
-        Counts.
-    level : float
-        0..1.
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper bound, 0..1; NaN among none.
-
-    Examples
-    --------
-    >>> [round(bound, 4) for bound in clopper_pearson(2, 80)]
-    [0.003, 0.0874]
-    >>> clopper_pearson(0, 10)[0], clopper_pearson(10, 10)[1]
-    (0.0, 1.0)
-    """
-    if among < 1:
-        return math.nan, math.nan
-    from scipy.stats import binomtest
-
-    interval = binomtest(happened, among).proportion_ci(level, method="exact")
-    return float(interval.low), float(interval.high)
-
 
 NOMINAL = 0.025
 ALL = "all"
 KEPT = ("by", *SETTINGS, "variant", "muscle", "n", "interval", "skill", "skill_low", "skill_high")
+NOTES = (
+    "Each shuffle pairs every simulated cycle with the EMG of a cycle drawn from the whole cohort, "
+    "so that no input carries information about its EMG. Skill is falsely positive where the lower "
+    "end of its 95 % interval is above 0: by chance in 2.5 % of tests, and less often for an entry "
+    "that is worse than the mean pattern when there is nothing to learn.",
+)
+
+
+def shuffle(
+    run: AnyRun,
+    *,
+    cohort: AnyCohort | None = None,
+    models: Iterable[str] = (),
+    shuffles: int = 5,
+    seed: int = 0,
+    jobs: int | None = None,
+    out: "str | os.PathLike[str] | None" = None,
+    progress: "Callable[[int], AbstractContextManager[Any]] | None" = None,
+) -> ControlResults:
+    """Cross-validate the entries of a run on shuffled cohorts, where skill must vanish.
+
+    Takes as long as the run, times `shuffles`. Finished parts are kept next to the output folder,
+    as ``<out>.partial``, until all are there: the same call continues an interrupted one.
+
+    Parameters
+    ----------
+    run : path-like
+        A finished run, whose settings are used.
+    cohort : path-like or Cohort
+        The cohort that the run was computed from.
+    models : iterable of str
+        Models of the run to examine; all by default.
+    shuffles : int
+        Shuffled cohorts.
+    seed : int
+        Seed of the shuffles.
+    jobs : int, optional
+        Processes; by default the cores of this machine.
+    out : path-like, optional
+        Folder to write. Without it nothing is kept of an interrupted call.
+    progress : callable, optional
+        ``progress(shuffle)`` returns a context manager with the methods ``update`` and ``plan``:
+        the `progress` and `on_plan` of `nem2e_tf.training.cross_validation.cross_validate`.
+
+    Returns
+    -------
+    ControlResults
+        ``groups``: skill of every entry and muscle on every shuffled cohort; ``summary``:
+        `false_positives`.
+
+    Raises
+    ------
+    InputError
+        The run is not finished or of another cohort, a parameter is out of range, or the output
+        folder holds something else.
+    """
+    check_output(out)
+    at_least(1, shuffles=shuffles, jobs=jobs)
+    at_least(0, seed=seed)
+    source = open_source(run, cohort, models=models)
+    known = {name: v for name, v in source.run.settings.options.items() if name in source.models}
+    settings = replace(source.run.settings, models=source.models, options=known)
+    with tempfile.TemporaryDirectory() if out is None else nullcontext() as temporary:
+        if temporary is not None:
+            work = Path(temporary)
+        else:
+            about = {"control": "shuffle", "seed": seed, "cohort": source.cohort.digest}
+            work = partial_folder(str(out), {**about, "settings": settings.as_dict()})
+        parts = []
+        for number in range(shuffles):
+            place = work / f"cohort-{number:03d}"
+            if not (place / "cohort.json").exists():
+                shuffled(source.cohort, seed=seed, shuffle=number).save(place)
+            with progress(number) if progress is not None else nullcontext() as shown:
+                results = cross_validate(
+                    place,
+                    work / f"run-{number:03d}",
+                    settings,
+                    jobs=cores(jobs),
+                    progress=getattr(shown, "update", None),
+                    on_plan=getattr(shown, "plan", None),
+                )
+            parts.append(positive_skill(results).assign(shuffle=number + 1))
+        groups = pd.concat(parts, ignore_index=True)
+        groups.insert(0, "shuffle", groups.pop("shuffle"))
+        found = results_of(
+            "shuffle",
+            about=source.about,
+            settings={"shuffles": shuffles, "seed": seed, "models": list(source.models)},
+            notes=NOTES,
+            tables={"summary": false_positives(groups), "groups": groups},
+            out=out,
+        )
+        if out is not None:
+            remove_partial(work)
+    return found
+
+
+def shuffled(cohort: Cohort, *, seed: int, shuffle: int) -> Cohort:
+    """Pair every simulated cycle with the EMG of another cycle, drawn without replacement.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    seed, shuffle : int
+        Each shuffle is different.
+    """
+    order = np.random.default_rng([seed, shuffle]).permutation(len(cohort.cycles))
+    return replace(
+        cohort, name=f"{cohort.name}, shuffle {shuffle + 1}", measured=cohort.measured[order]
+    )
 
 
 def positive_skill(results: pd.DataFrame) -> pd.DataFrame:
-    """Say for every entry and muscle whether its skill is above 0 beyond its interval.
+    """Mark the entries and muscles with a skill whose interval is above 0.
 
     Parameters
     ----------
     results : DataFrame
-        Rows of ``results.csv``, of a cohort in which there is nothing to learn.
+        Rows of ``results.csv`` of a cohort in which there is nothing to learn.
 
     Returns
     -------
     DataFrame
         The entry, ``muscle`` (and ``overall``), ``n``, ``interval``, ``skill`` with its interval
-        and p, ``tested`` (whether there is an interval to judge by) and ``false_positive``.
+        and p, ``tested`` (True where there is a t interval) and ``false_positive``.
     """
     table = summarise(results)
     found = table[[*KEPT, "skill_p"]].copy()
@@ -85,7 +168,7 @@ def positive_skill(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def false_positives(found: pd.DataFrame) -> pd.DataFrame:
-    """Share of tests that are falsely positive, by entry and together.
+    """Share of tests that are falsely positive, per entry and for all together.
 
     Parameters
     ----------
@@ -95,23 +178,19 @@ def false_positives(found: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an entry and level (``overall``: one test a cohort; ``muscle``: one a cohort and
-        muscle, which are not independent), then model ``all``: ``tests``, ``false_positives``,
+        One row per entry and level (``overall``: one test per cohort; ``muscle``: one per cohort
+        and muscle, which are not independent), then model ``all``: ``tests``, ``false_positives``,
         ``share`` with its exact 95 % interval (Clopper & Pearson 1934) ``share_low`` to
-        ``share_high``, ``nominal``, the mean ``skill``, ``compatible`` (whether the interval holds
-        the nominal share), ``notes``.
+        ``share_high``, ``nominal``, the mean ``skill``, ``compatible`` (True where the interval
+        includes the nominal share), ``notes``.
     """
-    found = found.reset_index(drop=True)
     columns = ["by", *SETTINGS, "variant"]
-    overall = found["muscle"] == OVERALL
+    everything = dict.fromkeys(columns, "") | {"model": ALL}
     rows = []
-    for key, part in found.groupby(columns, sort=False):
-        names: dict[str, Any] = dict(zip(columns, key, strict=True))
+    for names, part in (*by_columns(found, columns), (everything, found)):
+        overall = part["muscle"] == OVERALL
         for level, chosen in (("overall", overall), ("muscle", ~overall)):
-            rows.append(names | {"level": level} | _share(part[chosen.loc[part.index]]))
-    for level, chosen in (("overall", overall), ("muscle", ~overall)):
-        names = dict.fromkeys(columns, "") | {"model": ALL}
-        rows.append(names | {"level": level} | _share(found[chosen]))
+            rows.append(names | {"level": level} | _share(part[chosen]))
     return pd.DataFrame(rows)
 
 
@@ -132,97 +211,31 @@ def _share(part: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-NOTES = (
-    "Each shuffle gives every simulated cycle the EMG of a cycle drawn from the whole cohort, so "
-    "that no input tells anything about its EMG. Skill is falsely positive where the lower end of "
-    "its 95 % interval is above 0: by chance in 2.5 % of tests, and less often for an entry that "
-    "is worse than the mean pattern when there is nothing to learn.",
-)
-
-
-def shuffled(cohort: Cohort, *, seed: int, shuffle: int) -> Cohort:
-    """Give every simulated cycle the EMG of another cycle, drawn without replacement.
+def clopper_pearson(happened: int, among: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Exact (Clopper & Pearson 1934) interval of a binomial probability.
 
     Parameters
     ----------
-    cohort : Cohort
-    seed, shuffle : int
-        Each shuffle is another one.
-    """
-    order = np.random.default_rng([seed, shuffle]).permutation(len(cohort.cycles))
-    return replace(
-        cohort, name=f"{cohort.name}, shuffle {shuffle + 1}", measured=cohort.measured[order]
-    )
-
-
-def control_shuffle(
-    source: Source,
-    path: "str | os.PathLike[str]",
-    *,
-    shuffles: int = 5,
-    seed: int = 0,
-    jobs: int = 1,
-    progress: "Any | None" = None,
-) -> dict[str, pd.DataFrame]:
-    """Cross-validate the entries of a run on shuffled cohorts, and write the control's folder.
-
-    What is finished is kept beside the output folder, as ``<path>.partial``, until all is: the same
-    command goes on where it was.
-
-    Parameters
-    ----------
-    source : Source
-        Its settings are used again.
-    path : path-like
-        Where to write.
-    shuffles : int
-        Shuffled cohorts.
-    seed : int
-        Of the shuffles.
-    jobs : int
-        Processes.
-    progress : callable, optional
-        ``progress(shuffle)`` gives a context manager with the methods ``update`` and ``plan`` that
-        `nem2e_tf.training.cross_validation.cross_validate` tells.
+    happened, among : int
+        Events, and trials.
+    level : float
+        Confidence level, 0..1.
 
     Returns
     -------
-    dict of str to DataFrame
-        ``groups``: skill of every entry and muscle on every shuffled cohort; ``summary``: how often
-        it is falsely positive (`nem2e_tf.controls.shuffle.false_positives`).
+    tuple of float
+        Lower and upper bound, 0..1; NaN without trials.
+
+    Examples
+    --------
+    >>> [round(bound, 4) for bound in clopper_pearson(2, 80)]
+    [0.003, 0.0874]
+    >>> clopper_pearson(0, 10)[0], clopper_pearson(10, 10)[1]
+    (0.0, 1.0)
     """
-    refuse_foreign_files(path)
-    if shuffles < 1:
-        raise InputError(f"--shuffles {shuffles}: expected 1 or more")
-    known = {name: v for name, v in source.run.settings.options.items() if name in source.models}
-    settings = replace(source.run.settings, models=source.models, options=known)
-    asked = {"control": "shuffle", "seed": seed, "cohort": source.cohort.digest}
-    work = partial_folder(path, {**asked, "settings": settings.as_dict()})
-    parts = []
-    for shuffle in range(shuffles):
-        cohort = shuffled(source.cohort, seed=seed, shuffle=shuffle)
-        place = work / f"cohort-{shuffle:03d}"
-        if not (place / "cohort.json").exists():
-            cohort.save(place)
-        run = work / f"run-{shuffle:03d}"
-        if progress is None:
-            results = cross_validate(place, run, settings, jobs=jobs)
-        else:
-            with progress(shuffle) as told:
-                results = cross_validate(
-                    place, run, settings, jobs=jobs, progress=told.update, on_plan=told.plan
-                )
-        parts.append(positive_skill(results).assign(shuffle=shuffle + 1))
-    groups = pd.concat(parts, ignore_index=True)
-    groups.insert(0, "shuffle", groups.pop("shuffle"))
-    tables = {"summary": false_positives(groups), "groups": groups}
-    write_control(
-        path,
-        "shuffle",
-        about=source.about,
-        settings={"shuffles": shuffles, "seed": seed, "models": list(source.models)},
-        notes=NOTES,
-        tables=tables,
-    )
-    remove_partial(work)
-    return tables
+    if among < 1:
+        return math.nan, math.nan
+    from scipy.stats import binomtest
+
+    interval = binomtest(happened, among).proportion_ci(level, method="exact")
+    return float(interval.low), float(interval.high)

@@ -72,7 +72,7 @@ def group_error(
         n = counted[rows].sum(axis=0)
         total += np.where(counted[rows], error[rows], 0.0).sum(axis=0) / np.maximum(n, 1)
         n_conditions += n > 0
-    return _ratio(total, n_conditions)
+    return ratio(total, n_conditions)
 
 
 def score(
@@ -139,8 +139,8 @@ def score(
         "rmse_simulated": before,
         "rmse_mean_pattern": blind,
         "rmse_refined": after,
-        "rate": _ratio(after - before, before),
-        "skill": 1.0 - _ratio(after, blind),
+        "rate": ratio(after - before, before),
+        "skill": 1.0 - ratio(after, blind),
         "r": _mean_of_known(r),
         "lag_ms": _mean_of_known(lag),
     }
@@ -236,7 +236,7 @@ def mean_pattern(
         keep = ~np.isnan(block).any(axis=1, keepdims=True)
         total += np.where(keep, block, 0.0).sum(axis=0)
         n += keep.sum(axis=0)
-    return _ratio(total, np.broadcast_to(n, total.shape))
+    return ratio(total, np.broadcast_to(n, total.shape))
 
 
 def mean_pattern_per_condition(
@@ -275,11 +275,11 @@ def mean_pattern_per_condition(
     return patterns, pooled
 
 
-def _ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
+def ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
     """Divide; NaN, without a warning, where the divisor is 0."""
     return np.asarray(part) / np.where(np.asarray(whole) == 0, np.nan, whole)
 
 
 def _mean_of_known(values: NDArray[np.float64]) -> NDArray[np.float64]:
     known = ~np.isnan(values)
-    return _ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))
+    return ratio(np.where(known, values, 0.0).sum(axis=0), known.sum(axis=0))

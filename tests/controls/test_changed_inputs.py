@@ -1,9 +1,9 @@
-"""Warped and exchanged inputs, attention laid over cycles, and masks: by hand."""
+"""Warped and exchanged inputs, attention arranged over cycles, and masks: by hand."""
 
 import numpy as np
 import pytest
 
-from nem2e_tf.controls.attention_weights import (
+from nem2e_tf.controls.attention import (
     masked,
     most_attended,
     n_masked,
@@ -35,7 +35,7 @@ def test_all_channels_of_a_cycle_are_warped_alike_and_cycles_apart():
                 frequency=frequency[cycle : cycle + 1],
                 phase=phase[cycle : cycle + 1],
             )
-            np.testing.assert_array_equal(found[cycle, :, channel], alone[0, :, 0])
+            np.testing.assert_allclose(found[cycle, :, channel], alone[0, :, 0], rtol=1e-6)
 
 
 def test_draws_differ_repeat_and_keep_their_range():
@@ -61,19 +61,19 @@ def test_others_are_others_of_the_same_condition_where_there_are_any():
             place.add(int(other))
     assert seen[0] == {3, 6}
     assert seen[2] == {3, 4, 5, 6, 7}
-    with pytest.raises(InputError, match="two or more groups"):
+    with pytest.raises(InputError, match="groups: expected two or more"):
         of_others(["a", "a"], ["x", "x"], seed=0, draw=0)
 
 
 def test_quarters_stand_on_the_diagonal_of_their_cycle():
     quarters = np.random.default_rng(1).dirichlet(np.ones(5), (8, 5))
-    laid = over_cycle(quarters, rows_a_cycle=4)
-    assert laid.shape == (2, 20, 20)
-    np.testing.assert_allclose(laid.sum(axis=2), 1.0)
-    np.testing.assert_array_equal(laid[1, 5:10, 5:10], quarters[5])
-    assert laid[0, :5, 5:].sum() == 0
+    arranged = over_cycle(quarters, rows_per_cycle=4)
+    assert arranged.shape == (2, 20, 20)
+    np.testing.assert_allclose(arranged.sum(axis=2), 1.0)
+    np.testing.assert_array_equal(arranged[1, 5:10, 5:10], quarters[5])
+    assert arranged[0, :5, 5:].sum() == 0
     whole = np.ones((3, 20, 7))
-    np.testing.assert_array_equal(over_cycle(whole, rows_a_cycle=1), whole)
+    np.testing.assert_array_equal(over_cycle(whole, rows_per_cycle=1), whole)
 
 
 def test_mean_attention_and_its_spread_over_groups():

@@ -14,18 +14,16 @@ from support.tiny_cohort import changed, tiny_cohort
 
 from nem2e_tf.cli.main import group
 from nem2e_tf.cohorts.cohort import load_cohort
-from nem2e_tf.controls.attention import control_attention, control_attention_of_refiner
-from nem2e_tf.controls.blind import control_blind
-from nem2e_tf.controls.changed_input import control_changed_input
-from nem2e_tf.controls.oracle import control_oracle
+from nem2e_tf.controls import CONTROLS, control
 from nem2e_tf.controls.results import (
+    COLUMNS,
     check_same_cohort,
-    open_source,
     partial_folder,
     read_control,
-    write_control,
+    results_of,
 )
 from nem2e_tf.controls.shuffle import shuffled
+from nem2e_tf.controls.source import open_source
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.metrics import rmse
 from nem2e_tf.training.kept import held_out_curves, read_predictions
@@ -39,7 +37,7 @@ MODELS = ("opensim", "mean-pattern", "affine", "stdr-net-spatial")
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A cohort whose glmed1 lacks the EMG of a cycle, and a run of it."""
+    """A cohort with a cycle without EMG of glmed1, and a run of it."""
     folder = tmp_path_factory.mktemp("controls")
     cohort = tiny_cohort(subjects=4)
     measured = cohort.measured.copy()
@@ -53,9 +51,9 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lacking(tmp_path_factory):
+def without_glmed1(tmp_path_factory):
     """A cohort whose glmed1 has no EMG at all, and a run of quarters of the cycle."""
-    folder = tmp_path_factory.mktemp("lacking")
+    folder = tmp_path_factory.mktemp("without")
     cohort = tiny_cohort(subjects=3)
     measured = cohort.measured.copy()
     measured[:, :, 1] = np.nan
@@ -67,12 +65,12 @@ def lacking(tmp_path_factory):
         recipe=recipe("fast", units=4, epochs=2),
     )
     fitted_run(folder / "run", cohort, settings, keep_weights=True)
-    return open_source(folder / "run", folder / "cohort")
+    return {"run": folder / "run", "cohort": folder / "cohort"}
 
 
 @pytest.fixture
-def source(place):
-    return open_source(place / "run", place / "cohort")
+def given(place):
+    return {"run": place / "run", "cohort": place / "cohort"}
 
 
 def of(table, model, muscle="overall"):
@@ -85,7 +83,8 @@ def command(*arguments):
     return CliRunner().invoke(group, ["control", *map(str, arguments)])
 
 
-def test_predictions_are_those_that_were_scored(place, source):
+def test_predictions_are_those_that_were_scored(place, given):
+    source = open_source(**given)
     curves = held_out_curves(source.run, source.cohort)
     results = pd.read_csv(place / "run" / "results.csv")
     predictions = read_predictions(source.run, source.cohort)
@@ -113,18 +112,16 @@ def test_predictions_of_a_chunk_that_is_missing_are_nan(place, tmp_path):
 
 
 def test_blind(place, tmp_path):
-    tables, notes = control_blind(place / "run", tmp_path / "out")
+    results = control(place / "run", "blind", out=tmp_path / "out")
     found = read_control(tmp_path / "out")
     assert found.name == "blind"
-    assert found.notes == notes
-    pd.testing.assert_frame_equal(
-        found.tables["summary"], tables["summary"], check_dtype=False, rtol=1e-12
-    )
-    assert of(tables["summary"], "mean-pattern")["share"] == pytest.approx(1.0)
+    assert found.notes == results.notes
+    pd.testing.assert_frame_equal(found.summary, results.summary, check_dtype=False, rtol=1e-12)
+    assert of(results.summary, "mean-pattern")["share"] == pytest.approx(1.0)
 
 
-def test_oracle(source, tmp_path):
-    summary = control_oracle(source, tmp_path / "out")["summary"]
+def test_oracle(given, tmp_path):
+    summary = control(**given, kind="oracle", out=tmp_path / "out").summary
     affine, perfect = of(summary, "affine"), of(summary, "measured")
     assert affine["amplitude_share"] == pytest.approx(1.0, abs=0.02)
     assert perfect["gain"] == pytest.approx(perfect["rmse_simulated"])
@@ -133,13 +130,13 @@ def test_oracle(source, tmp_path):
     assert shares[summary["gain"] > 1e-6].to_numpy() == pytest.approx(1.0)
     rows = read_control(tmp_path / "out").tables["groups"]
     assert set(rows["model"]) == {*MODELS, "measured"}
-    lacking = rows.query("model == 'affine' and group == 'subject-2' and muscle == 'glmed1'")
-    assert lacking["n_cycles"].tolist() == [1]
+    gap = rows.query("model == 'affine' and group == 'subject-2' and muscle == 'glmed1'")
+    assert gap["n_cycles"].tolist() == [1]
 
 
 @pytest.mark.parametrize("name", ["shortcut", "wrong-subject"])
-def test_changed_inputs(source, tmp_path, name):
-    tables = control_changed_input(source, tmp_path / "out", name, draws=3)
+def test_changed_inputs(given, tmp_path, name):
+    tables = control(**given, kind=name, out=tmp_path / "out", draws=3).tables
     summary, groups = tables["summary"], tables["groups"]
     blind = of(summary, "mean-pattern")
     assert blind["difference"] == pytest.approx(0.0, abs=1e-7)
@@ -158,9 +155,9 @@ def test_changed_inputs(source, tmp_path, name):
     assert read_control(tmp_path / "out").header["settings"]["draws"] == 3
 
 
-def test_own_errors_are_those_of_the_run(place, source, tmp_path):
+def test_own_errors_are_those_of_the_run(place, given):
     """The weights that are kept are the run's: applied again they give its errors."""
-    groups = control_changed_input(source, tmp_path / "out", "shortcut", draws=1)["groups"]
+    groups = control(**given, kind="shortcut", draws=1).tables["groups"]
     results = pd.read_csv(place / "run" / "results.csv")
     keys = ["model", "muscle", "group"]
     both = groups.merge(results, on=keys, suffixes=("", "_run"))
@@ -170,14 +167,14 @@ def test_own_errors_are_those_of_the_run(place, source, tmp_path):
     np.testing.assert_allclose(both["skill_own"], both["skill"], atol=1e-4)
 
 
-def test_attention(source, tmp_path):
-    tables = control_attention(source, tmp_path / "out", sets=2)
+def test_attention(given, tmp_path):
+    tables = control(**given, kind="attention", out=tmp_path / "out", sets=2).tables
     weights = tables["weights"]
     sums = weights.groupby(["model", "muscle", "sample"])["weight"].sum()
     assert len(sums) == 20
     assert sums.to_numpy() == pytest.approx(1.0, abs=1e-5)
     spatial = weights[weights["attention"] == "spatial"]
-    assert set(spatial["token"]) == set(source.cohort.channel_names)
+    assert set(spatial["token"]) == set(load_cohort(given["cohort"]).channel_names)
     assert (weights["n_groups"] == 4).all()
     top = tables["top"].query("model == 'stdr-net-spatial' and percent == 100")
     last = spatial[spatial["sample"] == 19].sort_values("weight", ascending=False)
@@ -190,13 +187,13 @@ def test_attention(source, tmp_path):
     assert read_control(tmp_path / "out").tables.keys() == tables.keys()
 
 
-def test_attention_of_quarters_and_of_a_muscle_without_emg(lacking, tmp_path):
-    tables = control_attention(lacking, tmp_path / "out", sets=2)
+def test_attention_of_quarters_and_of_a_muscle_without_emg(without_glmed1):
+    tables = control(**without_glmed1, kind="attention", sets=2).tables
     weights = tables["weights"].query("muscle == 'soleus'")
-    laid = weights.pivot(index="sample", columns="token", values="weight").to_numpy()
-    assert laid.shape == (20, 20)
-    assert np.count_nonzero(laid) == 4 * 25
-    assert laid.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
+    arranged = weights.pivot(index="sample", columns="token", values="weight").to_numpy()
+    assert arranged.shape == (20, 20)
+    assert np.count_nonzero(arranged) == 4 * 25
+    assert arranged.sum(axis=1) == pytest.approx(1.0, abs=1e-5)
     summary = tables["summary"].set_index("muscle")
     assert summary.loc["soleus", ["n", "n_masked", "n_tokens"]].tolist() == [3, 5, 20]
     assert np.isfinite(summary.loc["soleus", "difference_p"])
@@ -204,12 +201,11 @@ def test_attention_of_quarters_and_of_a_muscle_without_emg(lacking, tmp_path):
     assert "no value" in summary.loc["glmed1", "notes"]
 
 
-def test_a_muscle_without_emg_is_noted_by_every_control(lacking, tmp_path):
-    changed_input = control_changed_input(lacking, tmp_path / "one", "shortcut", draws=1)
+def test_a_muscle_without_emg_is_noted_by_every_control(without_glmed1):
     found = [
-        (changed_input["summary"], "difference"),
-        (control_oracle(lacking, tmp_path / "two")["summary"], "gain"),
-        (control_blind(lacking.run.path, tmp_path / "three")[0]["summary"], "gain"),
+        (control(**without_glmed1, kind="shortcut", draws=1).summary, "difference"),
+        (control(**without_glmed1, kind="oracle").summary, "gain"),
+        (control(without_glmed1["run"], "blind").summary, "gain"),
     ]
     for summary, value in found:
         lost = summary[(summary["muscle"] == "glmed1") & (summary["model"] == "affine")]
@@ -219,10 +215,9 @@ def test_a_muscle_without_emg_is_noted_by_every_control(lacking, tmp_path):
         assert known[value].notna().all()
 
 
-def test_attention_of_nothing(place, tmp_path):
-    source = open_source(place / "run", place / "cohort", models=["affine"])
+def test_attention_of_nothing(given, tmp_path):
     with pytest.raises(InputError, match="expected an entry with attention, found affine"):
-        control_attention(source, tmp_path / "out")
+        control(**given, kind="attention", models=["affine"], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -230,14 +225,16 @@ def test_attention_of_a_refiner(tmp_path):
     from support.small_refiners import joint
 
     refiner = joint("stdr-net-spatial", units=4)
-    tables = control_attention_of_refiner(refiner, tmp_path / "out", sets=2)
+    tables = control(refiner, "attention", out=tmp_path / "out", sets=2).tables
     sums = tables["weights"].groupby("sample")["weight"].sum()
     assert sums.to_numpy() == pytest.approx(1.0, abs=1e-5)
     assert tables["weights"]["weight_sd"].isna().all()
     assert tables["summary"]["difference_p"].isna().all()
     assert any("nothing was masked" in note for note in read_control(tmp_path / "out").notes)
     with pytest.raises(InputError, match="expected one with attention"):
-        control_attention_of_refiner(joint("affine"), tmp_path / "other")
+        control(joint("affine"), "attention")
+    with pytest.raises(InputError, match="cohort and models: expected with a run only"):
+        control(refiner, "attention", models=["stdr-net-spatial"])
 
 
 def test_shuffled_cohorts_hold_the_same_emg_in_another_order():
@@ -316,19 +313,19 @@ def mistakes(place):
         (("oracle", cohort, "--cohort", cohort, "-o"), "expected a run folder"),
         (
             ("oracle", run, "--cohort", cohort, "--model", "afine", "-o"),
-            "expected a run with afine, found .* did you mean affine",
+            "models afine: expected a model of .* did you mean affine",
         ),
-        (("shortcut", run, "--cohort", cohort, "--draws", 0, "-o"), "--draws 0: expected 1"),
-        (("shortcut", run, "--cohort", cohort, "--jobs", 0, "-o"), "--jobs 0: expected 1"),
-        (("wrong-subject", run, "--cohort", cohort, "--seed", -1, "-o"), "--seed -1: expected 0"),
-        (("shuffle", run, "--cohort", cohort, "--shuffles", 0, "-o"), "--shuffles 0: expected 1"),
-        (("attention", run, "-o"), "expected --cohort"),
-        (("attention", run, "--cohort", cohort, "--sets", 0, "-o"), "--sets 0: expected 1"),
+        (("shortcut", run, "--cohort", cohort, "--draws", 0, "-o"), "draws 0: expected 1"),
+        (("shortcut", run, "--cohort", cohort, "--jobs", 0, "-o"), "jobs 0: expected 1"),
+        (("wrong-subject", run, "--cohort", cohort, "--seed", -1, "-o"), "seed -1: expected 0"),
+        (("shuffle", run, "--cohort", cohort, "--shuffles", 0, "-o"), "shuffles 0: expected 1"),
+        (("attention", run, "-o"), "cohort: expected the cohort that the run"),
+        (("attention", run, "--cohort", cohort, "--sets", 0, "-o"), "sets 0: expected 1"),
     ]
 
 
 @pytest.mark.parametrize("number", range(10))
-def test_mistakes_are_told_and_nothing_is_written(place, tmp_path, number):
+def test_mistakes_are_reported_and_nothing_is_written(place, tmp_path, number):
     arguments, message = mistakes(place)[number]
     out = tmp_path / "out"
     done = command(*arguments, out)
@@ -366,7 +363,7 @@ def test_folders_that_cannot_be_read(tmp_path):
     out = tmp_path / "out"
     about = {"run": {"name": "r"}, "cohort": {"name": "c", "digest": "ab"}}
     tables = {"summary": pd.DataFrame({"model": ["m"], "skill": [0.1]})}
-    write_control(out, "blind", about=about, settings={}, notes=["so"], tables=tables)
+    results_of("blind", about=about, settings={}, notes=["so"], tables=tables, out=out)
     check_same_cohort(read_control(out), "ab")
     with pytest.raises(InputError, match="control blind: expected one of the cohort cd"):
         check_same_cohort(read_control(out), "cd")
@@ -385,30 +382,64 @@ def test_folders_that_cannot_be_read(tmp_path):
         read_control(out)
 
 
-def test_work_that_was_asked_for_otherwise_is_not_gone_on_with(tmp_path):
+def test_parts_with_other_settings_are_not_continued(tmp_path):
     folder = partial_folder(tmp_path / "out", {"seed": 0})
     assert folder == Path(tmp_path / "out.partial")
     assert partial_folder(tmp_path / "out", {"seed": 0}) == folder
-    with pytest.raises(InputError, match="asked for in the same way"):
+    with pytest.raises(InputError, match="computed with the same settings"):
         partial_folder(tmp_path / "out", {"seed": 1})
 
 
-def test_damaged_weights_are_told(place, source, tmp_path):
-    file = weights_file(source.run, 0)
+def test_controls_take_objects_and_need_no_folder(given, tmp_path, monkeypatch):
+    """A run folder that is open, a cohort in memory, whose workers read a temporary copy."""
+    shutil.copytree(given["run"], tmp_path / "run")
+    run, cohort = open_run(tmp_path / "run"), load_cohort(given["cohort"])
+    weights_file(run, 2).unlink()
+    before = sorted(tmp_path.rglob("*"))
+    seen = []
+
+    def fit(run_path, cohort_path, chunks, **_):
+        seen.append(load_cohort(cohort_path).digest)
+        for chunk in chunks:
+            shutil.copy(weights_file(open_run(given["run"]), chunk), weights_file(run, chunk))
+
+    monkeypatch.setattr("nem2e_tf.training.kept.fit_chunks", fit)
+    found = control(run, "wrong-subject", cohort=cohort, models=["affine"], draws=1)
+    assert seen == [cohort.digest]
+    assert set(tmp_path.rglob("*")) - set(before) == {weights_file(run, 2)}
+    again = control(**given, kind="wrong-subject", models=["affine"], draws=1)
+    np.testing.assert_allclose(found.table()["difference"], again.table()["difference"], rtol=1e-6)
+    assert found.table()["model"].tolist() == ["affine"]
+    assert "difference" in found.table()
+
+
+def test_every_control_has_its_columns():
+    assert tuple(COLUMNS) == CONTROLS
+
+
+def test_a_control_that_does_not_exist(given):
+    with pytest.raises(InputError, match=r"kind shufle: expected blind, .*; did you mean shuffle"):
+        control(**given, kind="shufle")
+    with pytest.raises(TypeError, match="draws"):
+        control(**given, kind="oracle", draws=3)
+
+
+def test_damaged_weights_are_reported(given, tmp_path):
+    file = weights_file(open_run(given["run"]), 0)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     try:
         with pytest.raises(InputError, match="expected the weights of a chunk"):
-            control_changed_input(source, tmp_path / "out", "shortcut", draws=1)
+            control(**given, kind="shortcut", out=tmp_path / "out", draws=1)
         assert not (tmp_path / "out").exists()
     finally:
         file.write_bytes(whole)
 
 
-def test_thinned_own_input_is_what_warping_by_nothing_gives(source):
+def test_warping_by_nothing_gives_the_thinned_own_input(given):
     from nem2e_tf.controls.changed_input import warped
 
-    whole = source.cohort.simulated
+    whole = load_cohort(given["cohort"]).simulated
     n = len(whole)
     unchanged = warped(whole, frequency=np.ones(n), phase=np.zeros(n))
     np.testing.assert_allclose(unchanged, thin(whole), atol=1e-6)

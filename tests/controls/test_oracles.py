@@ -166,11 +166,11 @@ def test_cycles_without_emg_and_fits_that_are_missing(recwarn):
 
 
 def test_shapes_that_do_not_fit():
-    with pytest.raises(InputError, match="expected refined curves"):
+    with pytest.raises(InputError, match="refined: expected shape"):
         split_gain(
             np.zeros((1, 20, 1)), simulated=curve(), refined=np.zeros((2, 20, 1)), conditions=["x"]
         )
-    with pytest.raises(InputError, match="expected simulated"):
+    with pytest.raises(InputError, match="simulated: expected"):
         split_gain(
             np.zeros((1, 20, 2)), simulated=curve(), refined=np.zeros((1, 20, 2)), conditions=["x"]
         )

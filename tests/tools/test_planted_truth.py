@@ -11,7 +11,7 @@ from scipy.stats import ttest_rel
 
 from nem2e_tf.cohorts.synthetic.cohorts import make
 from nem2e_tf.cohorts.synthetic.distortion import Distortion
-from nem2e_tf.controls.attention_weights import lag_removed, mean_offset
+from nem2e_tf.controls.attention import lag_removed, mean_offset
 from nem2e_tf.evaluation.metrics import lag_percent, rmse
 from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.plan import Settings, make_plan

@@ -1,0 +1,244 @@
+"""The run that a control examines, its cohort, and the models of its fits with their weights."""
+
+import functools
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nem2e_tf.cohorts.cohort import Cohort, load_cohort
+from nem2e_tf.errors import InputError, near
+from nem2e_tf.refiners.patterns import Composition, joined, model_input
+from nem2e_tf.training.backends.processes import Progress
+from nem2e_tf.training.kept import Curves, check_cohort, keep_weights, read_weights
+from nem2e_tf.training.plan import Configuration, Fit, Fold
+from nem2e_tf.training.run_folder import RunFolder, open_run
+
+Path_ = str | os.PathLike[str]
+AnyRun = Path_ | RunFolder
+AnyCohort = Path_ | Cohort
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A finished run, its cohort, and the models that a control examines.
+
+    Attributes
+    ----------
+    run : RunFolder
+    cohort : Cohort
+    path : Path or None
+        The folder of the cohort, where it was loaded from one.
+    models : tuple of str
+        Some or all models of the run.
+    """
+
+    run: RunFolder
+    cohort: Cohort
+    path: Path | None
+    models: tuple[str, ...]
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Run and cohort, for ``control.json``."""
+        return {
+            "run": {"name": self.run.path.resolve().name, "settings": self.run.settings.as_dict()},
+            "cohort": {"name": self.cohort.name, "digest": self.cohort.digest},
+        }
+
+    def fits(self) -> list[int]:
+        """Fits of the models, in the order of the plan."""
+        configurations = self.run.plan.configurations
+        return [
+            index
+            for index, fit in enumerate(self.run.plan.fits)
+            if configurations[fit.configuration].model in self.models
+        ]
+
+    @contextmanager
+    def cohort_folder(self) -> Iterator[Path]:
+        """Give the cohort's folder, which fitting processes read; temporary if there is none."""
+        if self.path is not None:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory(prefix=".cohort-", dir=self.run.path) as folder:
+            yield self.cohort.save(Path(folder) / "cohort")
+
+    def keep_weights(
+        self,
+        fits: Sequence[int],
+        *,
+        jobs: int | None,
+        progress: Progress | None,
+        on_plan: "Any | None",
+    ) -> list[str]:
+        """Fit again what has no weights in the run folder; see `training.kept.keep_weights`."""
+        with self.cohort_folder() as folder:
+            return keep_weights(
+                self.run,
+                self.cohort,
+                folder,
+                fits,
+                jobs=cores(jobs),
+                progress=progress,
+                on_plan=on_plan,
+            )
+
+
+def open_source(
+    run: AnyRun, cohort: "AnyCohort | None" = None, *, models: Iterable[str] = ()
+) -> Source:
+    """Open a run and the cohort that it was computed from.
+
+    Parameters
+    ----------
+    run : path-like or RunFolder
+    cohort : path-like or Cohort
+    models : iterable of str
+        Models of the run to examine; all by default.
+
+    Raises
+    ------
+    InputError
+        One is missing, they do not belong together, the run is not finished, or a model is not in
+        it.
+    """
+    if cohort is None:
+        raise InputError("cohort: expected the cohort that the run was computed from, found none")
+    folder = run if isinstance(run, RunFolder) else open_run(run)
+    path = None if isinstance(cohort, Cohort) else Path(cohort)
+    loaded = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
+    check_cohort(folder, loaded)
+    missing = len(folder.unfinished())
+    if missing:
+        raise InputError(
+            f"{folder.path}: expected a finished run, found {missing} of {len(folder.plan.chunks)} "
+            "chunks without predictions; repeat the cross-validation to finish it"
+        )
+    present = list(dict.fromkeys(c.model for c in folder.plan.configurations))
+    chosen = tuple(dict.fromkeys(models)) or tuple(present)
+    for model in chosen:
+        if model not in present:
+            raise InputError(
+                f"models {model}: expected a model of {folder.path}, found {', '.join(present)}"
+                f"{near(model, present)}"
+            )
+    return Source(folder, loaded, path, chosen)
+
+
+def at_least(least: int, **given: int | None) -> None:
+    """Refuse parameters below a limit; None is left to the default.
+
+    Raises
+    ------
+    InputError
+        One is too small.
+    """
+    for name, value in given.items():
+        if value is not None and value < least:
+            raise InputError(f"{name} {value}: expected {least} or more")
+
+
+def cores(jobs: int | None) -> int:
+    """Return the number of processes: as requested, or the cores of this machine."""
+    if jobs is not None:
+        return jobs
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
+@dataclass(frozen=True, eq=False)
+class FoldModel:
+    """One fit with its weights.
+
+    Attributes
+    ----------
+    index : int
+        Number of the fit in the plan.
+    fit : Fit
+    configuration : Configuration
+    composition : Composition
+    fold : Fold
+    model : keras.Model
+        Valid until the next one: fits of one network share it.
+    """
+
+    index: int
+    fit: Fit
+    configuration: Configuration
+    composition: Composition
+    fold: Fold
+    model: Any
+
+    @property
+    def muscles(self) -> tuple[str, ...]:
+        """Muscles that the model estimates."""
+        return self.composition.muscles_of(self.fit.muscle)
+
+    def columns(self, curves: Curves) -> list[int]:
+        """Places of these muscles in the curves of the run."""
+        return [curves.muscles.index(muscle) for muscle in self.muscles]
+
+    def refine(self, simulated: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Refine cycles [cycle, sample, channel] into [cycle, sample, muscle]."""
+        return refine(self.model, simulated, self.composition, muscle=self.muscles[0])
+
+    def entry(self, source: Source, *, by: str) -> dict[str, str]:
+        """Columns that name the entry, seed and group."""
+        configuration = self.configuration
+        return {
+            "by": by,
+            "model": configuration.model,
+            "pattern": configuration.pattern,
+            "targets": configuration.targets,
+            "output": configuration.output,
+            "recipe": source.run.settings.recipe.name,
+            "seed": str(self.fit.seed),
+            "group": self.fit.group,
+        }
+
+
+def refine(
+    model: Any, simulated: NDArray[np.float32], composition: Composition, *, muscle: str
+) -> NDArray[np.float32]:
+    """Apply one model of a composition to cycles [cycle, sample, channel]."""
+    from nem2e_tf.zoo.blocks import in_blocks
+
+    rows = model_input(simulated, composition, muscle=muscle)
+    return joined(in_blocks(functools.partial(model, training=False), rows), composition)
+
+
+def fold_models(source: Source, fits: Sequence[int]) -> Iterator[FoldModel]:
+    """Yield the models of fits whose weights are in the run folder.
+
+    Parameters
+    ----------
+    source : Source
+    fits : sequence of int
+        Numbers in the plan of the run; see `Source.keep_weights`.
+    """
+    from nem2e_tf.training.chunk import Workshop
+    from nem2e_tf.training.runtime import set_up_tensorflow
+
+    set_up_tensorflow()
+    run = source.run
+    workshop = Workshop(source.cohort, run.settings, run.plan)
+    built: dict[tuple[int, str], Any] = {}
+    for index, weights in read_weights(run, fits):
+        fit = run.plan.fits[index]
+        configuration = run.plan.configurations[fit.configuration]
+        composition = workshop.composition(configuration)
+        key = (fit.configuration, fit.muscle)
+        if key not in built:
+            built[key] = workshop.model(configuration, composition.models.index(fit.muscle))
+        built[key].set_weights(weights)
+        yield FoldModel(
+            index, fit, configuration, composition, workshop.folds[fit.group], built[key]
+        )
