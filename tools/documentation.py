@@ -38,6 +38,10 @@ BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.M | re.S)
 TITLE = re.compile(r'title="([^"]+)"')
 IMAGE = re.compile(r'<img alt="([^"]*)" src="(scratch|screenshot):([^"]+)"\s*/?>')
 SECONDS = 600
+# A kernel asks programs for colours, which a page cannot show.
+PLAIN = "unset FORCE_COLOR CLICOLOR CLICOLOR_FORCE; export TERM=dumb NO_COLOR=1\n"
+SHELL = f"set -euo pipefail; {PLAIN}"
+CHECKOUT = str(Path(__file__).resolve().parents[1])
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 MIME = {".svg": "image/svg+xml", ".png": "image/png"}
 
@@ -48,7 +52,7 @@ folders: dict[str, Path] = {}
 def on_startup(**_: Any) -> None:
     """Quiet libraries, plots without a screen, and the environment's own commands first."""
     os.environ["PATH"] = sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"]
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", MPLBACKEND="agg", COLUMNS="96")
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", MPLBACKEND="agg", COLUMNS="100", checkout=CHECKOUT)
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the debugger's warning on standard error
 
 
@@ -87,9 +91,9 @@ def notebook(markdown: str) -> tuple[nbformat.NotebookNode, list[re.Match[str]]]
         if file := TITLE.search(block["info"]):
             code = f"%%writefile {file[1]}\n{code}"
         elif language == "console":
-            code = f"%%bash\nset -euo pipefail; exec 2>&1\n{commands(code)}"
+            code = f"%%bash\n{SHELL}exec 2>&1\n{commands(code)}"
         elif block["info"] == "bash hidden":
-            code = f"%%bash\nset -euo pipefail\n{code}"
+            code = f"%%bash\n{SHELL}{code}"
         elif language != "python":
             continue
         cells.append(nbformat.v4.new_code_cell(code))
@@ -199,7 +203,7 @@ def main() -> None:
     folder = parser.parse_args().folder.absolute()
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder],
-        cwd=Path(__file__).resolve().parents[1],
+        cwd=CHECKOUT,
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},  # an advertisement
         check=False,
     )

@@ -192,6 +192,11 @@ def test_input_blind_by_hand():
     assert "mean-pattern" not in told
 
 
+def test_rounding_is_no_gain_to_have_a_share_of():
+    rows = [row("opensim", "soleus", f"s{g}", 1.0 - 1e-9, blind=0.5 + 0.1 * g) for g in range(4)]
+    assert input_blind(pd.DataFrame(rows))["share"].isna().all()
+
+
 def test_input_blind_tells_entries_of_one_model_apart():
     rows = pd.concat([made(("lstm",)), made(("lstm",), seed=1, pattern="all-entire")])
     told = "\n".join(sentences(input_blind(rows), by="subject"))
