@@ -121,7 +121,7 @@ def main() -> None:
         table.to_csv(arguments.folder / "disk.csv", index=False, float_format="%.4g")
         print(table.round(3).T.to_string(header=False))
         return
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
     rows = []

@@ -39,7 +39,7 @@ RECURRENT = ("lstm", "seq2seq", "stdr-net-temporal", "stdr-net-spatial")
 
 def measure_peak() -> float:
     """Largest rate of float32 matrix products on one thread, in GFLOP/s."""
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
     import tensorflow as tf

@@ -23,7 +23,6 @@ from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.cohorts.synthetic.cohorts import DIGESTS, make
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.training.cross_validation import cross_validate
-from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache"
@@ -137,18 +136,16 @@ def main() -> None:
         started = time.perf_counter()
         results[name] = cross_validate(
             folder / "cohort",
-            folder / f"{name}-{chosen.units}-units-{chosen.epochs}-epochs",
-            Settings(
-                models=(MODEL,),
-                patterns=(PATTERN,),
-                recipe=chosen,
-                by=arguments.by,
-                blocks=arguments.blocks,
-                seeds=arguments.seeds if name == "fast" else 1,
-            ),
+            MODEL,
+            out=folder / f"{name}-{chosen.units}-units-{chosen.epochs}-epochs",
+            patterns=PATTERN,
+            recipe=chosen,
+            by=arguments.by if arguments.blocks is None else None,
+            blocks=arguments.blocks,
+            seeds=arguments.seeds if name == "fast" else 1,
             jobs=arguments.jobs,
             progress=tell,
-        )
+        ).results
         seconds[name] = time.perf_counter() - started
         print(f"{name}: {seconds[name]:.0f} s in this call", flush=True)
         results[name] = results[name][results[name]["seed"] != "ensemble"]

@@ -86,25 +86,16 @@ def main() -> int:
 
 def trained(name: str, place: Path, given: argparse.Namespace) -> Any:
     """Train an entry, or load what was trained."""
-    from nem2e_tf.cohorts.cohort import load_cohort
     from nem2e_tf.cohorts.synthetic.cohorts import make
     from nem2e_tf.refiners.refiner import load_refiner
-    from nem2e_tf.training.plan import Settings
-    from nem2e_tf.training.recipe import recipe
-    from nem2e_tf.training.train import default_grouping, train
+    from nem2e_tf.training.train import train
 
     folder = place / "refiners" / name
     if not (folder / "refiner.json").exists():
         if not (place / "cohort" / "cohort.json").exists():
             make(given.cohort).cohort.save(place / "cohort")
-        cohort = load_cohort(place / "cohort")
-        settings = Settings(
-            models=(name,),
-            targets="joint",
-            recipe=recipe("fast", units=given.units, epochs=given.epochs),
-            **default_grouping(cohort),
-        )
-        train(cohort, folder, settings)
+        sizes = {"units": given.units, "epochs": given.epochs}
+        train(place / "cohort", name, out=folder, targets="joint", **sizes)
     return load_refiner(folder)
 
 

@@ -44,7 +44,7 @@ def bytes_of_adam() -> int:
 
 def rate_of_matrices(*_: object) -> float:
     """GB/s at which a vector is multiplied by the recurrent matrix, again and again."""
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
     import tensorflow as tf

@@ -23,7 +23,7 @@ from nem2e_tf.controls.attention import lag_removed, mean_offset
 from nem2e_tf.evaluation.metrics import lag_percent
 from nem2e_tf.evaluation.statistics import holm
 from nem2e_tf.training.cross_validation import cross_validate
-from nem2e_tf.training.plan import Settings, folds_of
+from nem2e_tf.training.plan import folds_of
 from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.rows import thin
 from nem2e_tf.training.run_folder import open_run
@@ -58,9 +58,8 @@ def planted_lag(folder: Path, name: str, *, jobs: int, settings: dict) -> list[d
     cohort = make(name, distortion=Distortion.pure_lag(percent=LAG_PERCENT)).cohort
     path = cohort.save(folder / f"{name}-lag")
     models = ("shift", "stdr-net-temporal")
-    asked = Settings(models=models, patterns=("one-entire",), **settings)
     run = folder / f"{name}-lag-run"
-    cross_validate(path, run, asked, jobs=jobs)
+    cross_validate(path, models, out=run, patterns="one-entire", jobs=jobs, **settings)
     measured, simulated = thin(cohort.measured), thin(cohort.simulated)
     estimate = np.stack(
         [simulated[:, :, list(row)].mean(axis=2) for row in cohort.counterparts], axis=2
@@ -88,8 +87,7 @@ def planted_lag(folder: Path, name: str, *, jobs: int, settings: dict) -> list[d
 
 def attention_offset(folder: Path, cohort: Cohort, settings: dict) -> float:
     """Where STDR-Net's temporal attention looks, averaged over muscles and cycles."""
-    asked = Settings(models=("stdr-net-temporal",), patterns=("one-entire",), **settings)
-    refiner = train(cohort, folder, asked)
+    refiner = train(cohort, "stdr-net-temporal", out=folder, pattern="one-entire", **settings)
     simulated = thin(cohort.simulated)
     offsets = []
     for muscle, row in zip(cohort.muscle_names, cohort.counterparts, strict=True):
@@ -106,14 +104,13 @@ def planted_leak(folder: Path, name: str, *, jobs: int, settings: dict) -> list[
     leaking = one_an_electrode(make(name, distortion=Distortion.pure_leak()).cohort)
     path = leaking.save(folder / f"{name}-leak")
     own = tuple(model for model in zoo.list_models() if "one-entire" in zoo.entry(model).patterns)
-    single = Settings(models=own, patterns=("one-entire",), **settings)
-    several = Settings(models=(SPATIAL,), targets="joint", **settings)
-    results = pd.concat(
-        [
-            cross_validate(path, folder / f"{name}-leak-one", single, jobs=jobs),
-            cross_validate(path, folder / f"{name}-leak-all", several, jobs=jobs),
-        ]
+    asked = {"jobs": jobs, **settings}
+    one, everything = (folder / f"{name}-leak-{kind}" for kind in ("one", "all"))
+    runs = (
+        cross_validate(path, own, out=one, patterns="one-entire", **asked),
+        cross_validate(path, SPATIAL, out=everything, targets="joint", **asked),
     )
+    results = pd.concat([run.results for run in runs])
     error = results.pivot_table(index="group", columns="model", values="rmse_refined")
     p = np.array([ttest_rel(error[SPATIAL], error[model]).pvalue for model in own])
     adjusted = holm(p)
@@ -159,7 +156,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="CSV to write")
     parser.add_argument("--only", choices=["lag", "leak"])
     arguments = parser.parse_args()
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
     arguments.folder.mkdir(parents=True, exist_ok=True)

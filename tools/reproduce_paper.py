@@ -24,7 +24,6 @@ from nem2e_tf.cohorts.synthetic.cohorts import DIGESTS, make
 from nem2e_tf.evaluation.paper import between_patterns, by_electrode, counts, improvement
 from nem2e_tf.training.backends.processes import MEMORY_LOG
 from nem2e_tf.training.cross_validation import cross_validate
-from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import Recipe, recipe
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache"
@@ -66,11 +65,13 @@ def fit(
     started = time.perf_counter()
     results = cross_validate(
         path,
-        folder / f"{cohort}-{model}",
-        Settings(models=(model,), patterns=patterns, recipe=chosen),
+        model,
+        out=folder / f"{cohort}-{model}",
+        patterns=patterns,
+        recipe=chosen,
         jobs=jobs,
         on_plan=count,
-    )
+    ).results
     seconds = time.perf_counter() - started
     peak, growth = memory(log.read_text()) if log.exists() else (float("nan"), float("nan"))
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB

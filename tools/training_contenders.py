@@ -40,7 +40,7 @@ def epoch_times(epoch: Callable[[], Any], *, least: float = 1.5) -> float:
 
 def time_engine(name: str, batch: int, *, units: int = UNITS) -> float:
     """Milliseconds an epoch and fit in the engine."""
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
     from nem2e_tf import zoo
@@ -140,7 +140,7 @@ def stock_model(name: str, channels: int, *, unroll: bool) -> Any:
 
 def time_keras(name: str, batch: int, *, unroll: bool) -> float:
     """Milliseconds an epoch in ``keras.Model.fit``."""
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
     x, y = problem(name, 1)

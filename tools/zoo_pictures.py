@@ -35,13 +35,12 @@ def draw(model: str, cohort: Path, cache: Path, pictures: Path) -> None:
     from nem2e_tf.cohorts.cohort import load_cohort
     from nem2e_tf.controls import control
     from nem2e_tf.refiners.refiner import load_refiner
-    from nem2e_tf.training.plan import Settings
     from nem2e_tf.training.train import train
 
     loaded = load_cohort(cohort)
     folder = cache / f"{model}-refiner"
     if not (folder / "refiner.json").exists():
-        train(loaded, folder, Settings(models=(model,), targets="joint"))
+        train(loaded, model, out=folder, targets="joint")
     refiner = load_refiner(folder)
     kind = zoo.entry(model).attention
     if kind:

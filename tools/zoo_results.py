@@ -84,7 +84,7 @@ def compute(
         For each entry its rows of ``results.csv``, and its weights and the bytes of all its
         ``.tflite`` files together.
     """
-    from nem2e_tf.training.cross_validation import cross_validate
+    from nem2e_tf.training.cross_validation import fit_run
     from nem2e_tf.training.plan import Settings
     from nem2e_tf.training.recipe import recipe
 
@@ -100,7 +100,7 @@ def compute(
         recipe=recipe("fast"),
     )
     folder = cache / first.cohort / f"{first.pattern}-{several:08x}"
-    results = cross_validate(cohort, folder, settings, jobs=jobs)
+    results = fit_run(cohort, settings, folder, jobs=jobs).results
     with ThreadPoolExecutor(jobs) as pool:
         costs = list(pool.map(lambda task: weigh(task, cache, settings), group))
     latencies = latencies_of(group, cache)
@@ -236,7 +236,7 @@ def chosen(names: list[str]) -> list[Task]:
 
 def regenerate(names: list[str], cache: Path, jobs: int) -> None:
     """Compute what is asked for, then write CSV files and tables."""
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     todo = chosen(names)
     if not recordings().is_dir():

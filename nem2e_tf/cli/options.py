@@ -1,18 +1,14 @@
-"""Options that several commands share, and their way into settings."""
+"""Options that several commands share; their names are those of the library's parameters."""
 
 import ast
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from nem2e_tf.errors import InputError
-
-if TYPE_CHECKING:
-    from nem2e_tf.cohorts.cohort import Cohort
-    from nem2e_tf.training.plan import Settings
-
+from nem2e_tf.names import DIRECT, EACH, OUTPUTS, PATTERNS, TARGETS
 
 PATH = click.Path(path_type=Path)
 
@@ -20,7 +16,7 @@ Function = Callable[..., Any]
 
 
 def output_option(help_text: str, /, *, name: str = "output") -> Callable[[Function], Function]:
-    """Make the option that says where results go, always needed; `name` is the parameter's."""
+    """Make the required option ``--out``; `name` is the parameter's."""
     return click.option("-o", "--out", name, required=True, type=PATH, help=help_text)
 
 
@@ -29,124 +25,63 @@ def json_option(what: str, /) -> Callable[[Function], Function]:
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
 
 
-def fitting_options(function: Function) -> Function:
-    """Add the options that say how refiners are fitted."""
-    for option in reversed(
-        (
-            click.option(
-                "--targets",
-                type=click.Choice(["each", "joint"]),
-                default="each",
-                show_default=True,
-                help="One model a muscle (the paper's way), or one for all.",
-            ),
-            click.option(
-                "--output",
-                type=click.Choice(["direct", "residual"]),
-                default="direct",
-                show_default=True,
-                help="Learn the activity, or what differs from the training mean pattern.",
-            ),
-            click.option(
-                "--recipe",
-                default="fast",
-                show_default=True,
-                help="How networks are trained: fast or paper.",
-            ),
-            click.option("--units", type=int, help="Size of the networks."),
-            click.option("--epochs", type=int, help="Epochs at most."),
-            click.option("--batch-size", type=int, help="Rows a step."),
-            click.option("--learning-rate", type=float, help="Of Adam."),
-            click.option("--patience", type=int, help="Epochs without progress; 0: to the end."),
-            click.option("--dropout", type=float, help="For entries that have it."),
-            click.option("--weight-decay", type=float, help="Decoupled, as Keras'."),
-            click.option(
-                "--option",
-                "options",
-                multiple=True,
-                metavar="MODEL.NAME=VALUE",
-                help="An option of an entry, such as tcn.causal=True; see 'zoo show'.",
-            ),
-            click.option(
-                "--quarter-samples",
-                type=click.Choice(["5", "20"]),
-                default="5",
-                show_default=True,
-                help="Samples of a quarter under one-quarter.",
-            ),
-            click.option("--by", help="Column of the cycles to group by.  [default: subject]"),
-            click.option(
-                "--blocks", type=int, help="Blocks of consecutive cycles of a single subject."
-            ),
-        )
-    ):
-        function = option(function)
-    return function
-
-
-def settings_from(
-    cohort: "Cohort",
-    *,
-    models: tuple[str, ...],
-    patterns: tuple[str, ...],
-    seeds: int = 1,
-    group_by_default: bool = False,
-    **given: Any,
-) -> "Settings":
-    """Make settings of the options.
-
-    Parameters
-    ----------
-    cohort : Cohort
-        Decides how cycles are grouped where the options do not say and `group_by_default` is set.
-
-    Raises
-    ------
-    InputError
-        An option that makes no sense.
-    """
-    from nem2e_tf import zoo
-    from nem2e_tf.training.plan import Settings
-    from nem2e_tf.training.recipe import recipe
-
-    for model in models:
-        zoo.entry(model)
-    if given["by"] is not None and given["blocks"] is not None:
-        raise InputError("--by and --blocks: expected one of them, found both")
-    grouping: dict[str, Any] = {"by": given["by"] or "subject", "blocks": given["blocks"]}
-    if group_by_default and given["by"] is None and given["blocks"] is None:
-        from nem2e_tf.training.train import default_grouping
-
-        grouping = default_grouping(cohort)
-    return Settings(
-        models=models,
-        patterns=patterns,
-        targets=given["targets"],
-        output=given["output"],
-        recipe=recipe(
-            given["recipe"],
-            **{
-                name: given[name]
-                for name in (
-                    "units",
-                    "epochs",
-                    "batch_size",
-                    "learning_rate",
-                    "patience",
-                    "dropout",
-                    "weight_decay",
-                )
-            },
-        ),
-        seeds=seeds,
-        options=entry_options(given["options"], models),
-        quarter_samples=int(given["quarter_samples"]),
-        **grouping,
+def pattern_option(name: str, /, **more: Any) -> Callable[[Function], Function]:
+    """Make the option ``--pattern``; `name` is the parameter's."""
+    words = f"{', '.join(PATTERNS[:-1])} or {PATTERNS[-1]}"
+    return click.option(
+        "--pattern", name, show_default=True, help=f"Input pattern: {words}.", **more
     )
 
 
+FITTING: dict[str, dict[str, Any]] = {
+    "--targets": {
+        "type": click.Choice(TARGETS),
+        "default": EACH,
+        "help": "One model per muscle (the paper's way), or one for all.",
+    },
+    "--output": {
+        "type": click.Choice(OUTPUTS),
+        "default": DIRECT,
+        "help": "Predict activity, or its difference from the training mean pattern.",
+    },
+    "--recipe": {"default": "fast", "help": "How networks are trained: fast or paper."},
+    "--units": {"type": int, "help": "Size of the networks."},
+    "--epochs": {"type": int, "help": "Maximum number of epochs."},
+    "--batch-size": {"type": int, "help": "Rows per step."},
+    "--learning-rate": {"type": float, "help": "Of Adam."},
+    "--patience": {
+        "type": int,
+        "help": "Epochs without a lower validation error before a fit stops; 0 never stops early.",
+    },
+    "--dropout": {"type": float, "help": "For entries that have dropout."},
+    "--weight-decay": {"type": float, "help": "Decoupled, as in Keras."},
+    "--quarter-samples": {
+        "type": click.Choice(["5", "20"]),
+        "default": "5",
+        "help": "Samples per quarter under one-quarter.",
+    },
+    "--by": {"help": "Column of the cycles to group by.  [default: subject]"},
+    "--blocks": {"type": int, "help": "Blocks of consecutive cycles of a single subject."},
+}
+"""Options of `cv` and `train` that are parameters of both functions."""
+
+
+def fitting_options(function: Function) -> Function:
+    """Add the options that say how refiners are fitted."""
+    for name, settings in reversed(FITTING.items()):
+        shown = "default" in settings
+        function = click.option(name, show_default=shown, **settings)(function)
+    return click.option(
+        "--option",
+        "options",
+        multiple=True,
+        metavar="MODEL.NAME=VALUE",
+        help="An option of an entry, such as tcn.causal=True; see 'zoo show'.",
+    )(function)
+
+
 def entry_options(texts: tuple[str, ...], models: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Read ``MODEL.NAME=VALUE``; with a single model ``NAME=VALUE`` will do.
+    """Read ``MODEL.NAME=VALUE``, or ``NAME=VALUE`` where there is a single model.
 
     Examples
     --------
@@ -163,7 +98,7 @@ def entry_options(texts: tuple[str, ...], models: tuple[str, ...]) -> dict[str, 
             raise InputError(f"--option {text}: expected MODEL.NAME=VALUE, such as tcn.causal=True")
         if model not in models:
             raise InputError(
-                f"--option {text}: expected one of the models asked for ({', '.join(models)}), "
+                f"--option {text}: expected one of the given models ({', '.join(models)}), "
                 f"found {model}"
             )
         try:

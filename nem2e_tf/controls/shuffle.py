@@ -24,10 +24,10 @@ from nem2e_tf.controls.results import (
     remove_partial,
     results_of,
 )
-from nem2e_tf.controls.source import AnyCohort, AnyRun, at_least, cores, open_source
+from nem2e_tf.controls.source import AnyCohort, AnyRun, at_least, open_source
 from nem2e_tf.evaluation.results import SETTINGS, by_columns
 from nem2e_tf.evaluation.statistics import OVERALL, summarise
-from nem2e_tf.training.cross_validation import cross_validate
+from nem2e_tf.training.cross_validation import fit_run
 
 NOMINAL = 0.025
 ALL = "all"
@@ -106,15 +106,15 @@ def shuffle(
             if not (place / "cohort.json").exists():
                 shuffled(source.cohort, seed=seed, shuffle=number).save(place)
             with progress(number) if progress is not None else nullcontext() as shown:
-                results = cross_validate(
+                fitted = fit_run(
                     place,
-                    work / f"run-{number:03d}",
                     settings,
-                    jobs=cores(jobs),
+                    work / f"run-{number:03d}",
+                    jobs=jobs,
                     progress=getattr(shown, "update", None),
                     on_plan=getattr(shown, "plan", None),
                 )
-            parts.append(positive_skill(results).assign(shuffle=number + 1))
+            parts.append(positive_skill(fitted.results).assign(shuffle=number + 1))
         groups = pd.concat(parts, ignore_index=True)
         groups.insert(0, "shuffle", groups.pop("shuffle"))
         found = results_of(

@@ -85,7 +85,7 @@ class Source:
                 self.cohort,
                 folder,
                 fits,
-                jobs=cores(jobs),
+                jobs=jobs,
                 progress=progress,
                 on_plan=on_plan,
             )
@@ -143,15 +143,6 @@ def at_least(least: int, **given: int | None) -> None:
     for name, value in given.items():
         if value is not None and value < least:
             raise InputError(f"{name} {value}: expected {least} or more")
-
-
-def cores(jobs: int | None) -> int:
-    """Return the number of processes: as requested, or the cores of this machine."""
-    if jobs is not None:
-        return jobs
-    from joblib import cpu_count
-
-    return int(cpu_count())
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,7 +216,7 @@ def fold_models(source: Source, fits: Sequence[int]) -> Iterator[FoldModel]:
         Numbers in the plan of the run; see `Source.keep_weights`.
     """
     from nem2e_tf.training.chunk import Workshop
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
     run = source.run

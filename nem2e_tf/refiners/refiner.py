@@ -65,6 +65,15 @@ class Refiner:
     models: Mapping[str, Any]
     reference: Reference
 
+    @classmethod
+    def load(cls, folder: "str | os.PathLike[str]") -> "Refiner":
+        """Read a refiner folder; see `load_refiner`."""
+        return load_refiner(folder)
+
+    def save(self, folder: "str | os.PathLike[str]") -> "Refiner":
+        """Write a refiner folder, whole or not at all; see `save_refiner`."""
+        return save_refiner(folder, self.models, self.info, self.reference)
+
     @property
     def channels(self) -> tuple[str, ...]:
         """The channels that `refine` needs, in order; unlike `predict`, none that is not used."""
@@ -132,17 +141,17 @@ class Refiner:
 
 
 def save_refiner(
-    folder: "str | os.PathLike[str]",
+    folder: "str | os.PathLike[str] | None",
     models: Mapping[str, Any],
     info: RefinerInfo,
     reference: Reference,
 ) -> Refiner:
-    """Write a refiner folder whole or not at all.
+    """Check the parts of a refiner, put them together and write its folder, whole or not at all.
 
     Parameters
     ----------
-    folder : path-like
-        Where; an earlier refiner folder is replaced.
+    folder : path-like or None
+        Where to write; an earlier refiner folder is replaced. None writes nothing.
     models : mapping of str to keras.Model
         One for each of ``info.composition.models``.
     info : RefinerInfo
@@ -173,6 +182,14 @@ def save_refiner(
         if name not in models:
             raise InputError(f"models: expected one for {name}, found none")
         _check_shapes(name, models[name], plan)
+    complete = replace(
+        info,
+        n_parameters=sum(int(models[name].count_params()) for name in plan.models),
+        versions=_versions(keras),
+    )
+    own = {name: models[name] for name in plan.models}
+    if folder is None:
+        return Refiner(complete, own, reference)
     refuse_foreign_files(folder)
     with replacing_folder(folder, marker=MARKER) as temporary:
         files = {}
@@ -181,14 +198,9 @@ def save_refiner(
             models[name].save(temporary / file)
             files[name] = ModelFile(file, sha256(temporary / file))
         _save_reference(temporary / REFERENCE, reference)
-        complete = replace(
-            info,
-            files=files,
-            n_parameters=sum(int(models[name].count_params()) for name in plan.models),
-            versions=_versions(keras),
-        )
+        complete = replace(complete, files=files)
         write_json(temporary / MARKER, complete.to_json())
-    return Refiner(complete, {name: models[name] for name in plan.models}, reference)
+    return Refiner(complete, own, reference)
 
 
 def refuse_foreign_files(folder: "str | os.PathLike[str]") -> None:

@@ -1,7 +1,11 @@
 """Leave-one-group-out cross-validation: from a cohort to ``results.csv``."""
 
 import os
-from collections.abc import Iterable
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,80 +15,177 @@ from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.results import RESULT_COLUMNS
+from nem2e_tf.evaluation.results import ENSEMBLE, RESULT_COLUMNS
 from nem2e_tf.evaluation.scoring import group_rmse, mean_pattern, mean_pattern_per_condition, score
 from nem2e_tf.io.files import write_text
+from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH
 from nem2e_tf.training.backends.processes import Progress, fit_chunks
 from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.plan import Fold, Settings, folds_of, make_plan
+from nem2e_tf.training.plan import Fold, Settings, folds_of, make_plan, refuse_both
+from nem2e_tf.training.recipe import Recipe
+from nem2e_tf.training.recipe import recipe as recipe_of
 from nem2e_tf.training.rows import RowFiles, Store, Thinned, store_for
 from nem2e_tf.training.run_folder import MARKER, RunFolder, create_run, write_mean_patterns
 
-ENSEMBLE = "ensemble"
+OnPlan = Callable[[RunFolder, list[int]], None]
+"""Is called with the run and the chunks that are still to be fitted."""
 
 
 def cross_validate(
-    cohort_path: "str | os.PathLike[str]",
-    run_path: "str | os.PathLike[str]",
-    settings: Settings,
+    cohort: "Cohort | str | os.PathLike[str]",
+    models: "str | Sequence[str]",
     *,
-    jobs: int = 1,
+    out: "str | os.PathLike[str] | None" = None,
+    patterns: "str | Sequence[str]" = ALL_ENTIRE,
+    targets: str = EACH,
+    output: str = DIRECT,
+    recipe: "str | Recipe" = "fast",
+    by: str | None = None,
+    blocks: int | None = None,
+    seeds: int = 1,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    quarter_samples: int = 5,
+    jobs: int | None = None,
     scheduler: str | None = None,
     progress: Progress | None = None,
-    on_plan: "Any | None" = None,
-) -> pd.DataFrame:
-    """Cross-validate; a run that was interrupted goes on where it was.
+    on_plan: OnPlan | None = None,
+    **changes: Any,
+) -> RunFolder:
+    """Cross-validate refiners on a cohort, leaving one group of cycles out at a time.
+
+    Each refiner is fitted once per group on the cycles of all other groups and scored on the cycles
+    that were left out. Fits run in processes of their own. An interrupted run continues where it
+    was when the same call is repeated, and gives the same numbers.
 
     Parameters
     ----------
-    cohort_path : path-like
-        A cohort folder.
-    run_path : path-like
-        The run folder; new, or of a run with the same settings.
-    settings : Settings
-    jobs : int
-        Processes.
+    cohort : Cohort or path-like
+        A cohort, or its folder. A cohort in memory is written into the run folder while fits run;
+        give the folder of a large one.
+    models : str or sequence of str
+        Entries of the zoo, such as ``["linear", "seq2seq"]``.
+    out : path-like, optional
+        The run folder: a new one, or that of a run with the same settings. By default a temporary
+        folder that is removed with the returned object.
+    patterns : str or sequence of {"one-quarter", "one-entire", "all-entire"}
+        Input patterns.
+    targets : {"each", "joint"}
+        One model per muscle (the paper's way), or one for all muscles (``all-entire`` only).
+    output : {"direct", "residual"}
+        Predict activity, or its difference from the training mean pattern.
+    recipe : {"fast", "paper"} or Recipe
+        How networks are trained.
+    by : str, optional
+        Column of the cohort's cycles whose groups are left out; ``subject`` by default.
+    blocks : int, optional
+        For a cohort of one subject: leave out blocks of consecutive cycles instead, this many.
+    seeds : int
+        Fits of each network, with seeds 0, 1, ...; more than one add an ensemble, their mean.
+    options : mapping, optional
+        Options of entries: ``{"tcn": {"causal": True}}``.
+    quarter_samples : {5, 20}
+        Samples per quarter under ``one-quarter``.
+    jobs : int, optional
+        Processes, one thread each; by default one per core. Results do not depend on it.
     scheduler : str, optional
-        Address of a Dask scheduler whose workers fit instead. The numbers are the same.
+        Address of a Dask scheduler whose workers fit instead, with the same results.
     progress : callable, optional
-        Told (chunk, epochs done, finished).
+        Is called with (chunk, epochs, finished).
     on_plan : callable, optional
-        Told the run folder and the chunks that are still to be fitted.
+        Is called with the run and the chunks that are still to be fitted, before fitting.
+    **changes
+        Settings of the recipe that differ, such as ``epochs=50``; see `Recipe`.
 
     Returns
     -------
-    DataFrame
-        The rows of ``results.csv``: one a fit and muscle.
+    RunFolder
+        ``results`` has one row per fit and muscle; ``plan.notes`` lists what was left out.
 
     Raises
     ------
     InputError
-        Settings that make no sense, or a folder that holds something else.
+        The cohort cannot be read, an option is wrong, or `out` holds something else.
+
+    Examples
+    --------
+    >>> from nem2e_tf.cohorts.synthetic.cohorts import make
+    >>> run = cross_validate(make("walk").cohort, ["opensim", "affine"], jobs=1)
+    >>> run.results.groupby("model")["rate"].mean().round(2)["affine"]
+    -0.4
     """
-    cohort = load_cohort(cohort_path)
-    plan = make_plan(cohort, settings)
-    new = not (Path(run_path) / MARKER).exists()
-    run = create_run(run_path, cohort, settings, plan)
+    refuse_both(by=by, blocks=blocks)
+    refuse_both(jobs=jobs, scheduler=scheduler)
+    settings = Settings(
+        models=(models,) if isinstance(models, str) else tuple(models),
+        patterns=(patterns,) if isinstance(patterns, str) else tuple(patterns),
+        targets=targets,
+        output=output,
+        recipe=recipe_of(recipe, **changes),
+        by=by or "subject",
+        blocks=blocks,
+        seeds=seeds,
+        options=options or {},
+        quarter_samples=quarter_samples,
+    )
+    return fit_run(
+        cohort, settings, out, jobs=jobs, scheduler=scheduler, progress=progress, on_plan=on_plan
+    )
+
+
+def fit_run(
+    cohort: "Cohort | str | os.PathLike[str]",
+    settings: Settings,
+    out: "str | os.PathLike[str] | None",
+    *,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+    on_plan: OnPlan | None = None,
+) -> RunFolder:
+    """Cross-validate with settings that are put together already; see `cross_validate`."""
+    loaded = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
+    plan = make_plan(loaded, settings)
+    folder = Path(tempfile.mkdtemp(prefix="nem2e-tf-run-") if out is None else out)
+    new = not (folder / MARKER).exists()
+    run = create_run(folder, loaded, settings, plan)
+    if out is None:
+        weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
     unfinished = run.unfinished()
     if on_plan is not None:
         on_plan(run, unfinished)
     if unfinished:
         try:
-            prepare_rows(run, cohort)
-            fit_chunks(
-                str(run.path),
-                str(Path(cohort_path)),
-                unfinished,
-                jobs=jobs,
-                scheduler=scheduler,
-                progress=progress or (lambda *_: None),
-            )
+            prepare_rows(run, loaded)
+            with _on_disk(cohort, run) as path:
+                if scheduler is None:
+                    fit_chunks(run.path, path, unfinished, jobs=jobs, progress=progress)
+                else:
+                    from nem2e_tf.training.backends.cluster import fit_chunks_on_cluster
+
+                    fit_chunks_on_cluster(
+                        run.path, path, unfinished, scheduler=scheduler, progress=progress
+                    )
         except InputError:
-            # What was asked for cannot be fitted: it must not stand in the way of what can.
+            # A run that cannot be fitted must not occupy the folder.
             if new:
                 run.discard()
             raise
-    return write_results(run, cohort)
+    write_results(run, loaded)
+    return run
+
+
+@contextmanager
+def _on_disk(cohort: "Cohort | str | os.PathLike[str]", run: RunFolder) -> Iterator[Path]:
+    """Give the folder of a cohort for other processes to read."""
+    if not isinstance(cohort, Cohort):
+        yield Path(cohort)
+        return
+    folder = run.path / "cohort"
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield cohort.save(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def prepare_rows(run: RunFolder, cohort: Cohort) -> None:
@@ -95,7 +196,7 @@ def prepare_rows(run: RunFolder, cohort: Cohort) -> None:
         Workshop(cohort, run.settings, run.plan, store).prepare()
 
 
-def write_results(run: RunFolder, cohort: Cohort) -> pd.DataFrame:
+def write_results(run: RunFolder, cohort: Cohort) -> None:
     """Score every finished fit and write ``results.csv``, ``references.csv`` and mean patterns."""
     by, folds = folds_of(cohort, run.settings)
     store = store_for(cohort, run.rows_folder, digest=run.digest)
@@ -106,7 +207,6 @@ def write_results(run: RunFolder, cohort: Cohort) -> pd.DataFrame:
     write_text(run.path / "results.csv", results.to_csv(index=False))
     if isinstance(store, RowFiles):
         store.remove()
-    return results
 
 
 class _Scorer:

@@ -7,6 +7,7 @@ that are large enough to be worth starting.
 One network's loss and gradient, mapped over many fits in one graph.
 """
 
+import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -17,7 +18,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.training.own_random import own_random
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.rows import Data, Fitted, Sizes, Task, padded_rows, shuffled_rows
 from nem2e_tf.zoo.blocks import chosen
@@ -564,9 +564,14 @@ def _read(data: Data, rows: NDArray[np.int32]) -> tuple[Any, Any, Any]:
 def _initial(
     make: Callable[[], keras.Model], seed: int
 ) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
-    """Flat trainable weights and other state of a fresh model made under a seed."""
-    with own_random():
-        keras.utils.set_random_seed(seed)
-        model = make()
+    """Flat trainable weights and other state of a fresh model whose initialisers have a seed.
+
+    The caller's random numbers continue as if none had been drawn.
+    """
+    before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (Keras seeds it)
+    keras.utils.set_random_seed(seed)
+    model = make()
+    random.setstate(before)
+    np.random.set_state(before_numpy)  # noqa: NPY002
     weights = [np.asarray(v.value).ravel() for v in model.trainable_variables]
     return np.concatenate(weights), [np.asarray(v.value) for v in state_of(model)]

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
+from nem2e_tf.evaluation.results import ENSEMBLE
 from nem2e_tf.evaluation.scoring import mean_pattern
 from nem2e_tf.training.backends.processes import Progress, fit_chunks
-from nem2e_tf.training.cross_validation import ENSEMBLE, prepare_rows
+from nem2e_tf.training.cross_validation import prepare_rows
 from nem2e_tf.training.plan import folds_of
 from nem2e_tf.training.rows import RowFiles, Thinned, store_for
 from nem2e_tf.training.run_folder import RunFolder, weights_file
@@ -41,7 +42,7 @@ def keep_weights(
     cohort_path: Path,
     fits: Sequence[int],
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     progress: Progress | None = None,
     on_plan: "Any | None" = None,
 ) -> list[str]:
@@ -55,8 +56,8 @@ def keep_weights(
         The run's.
     fits : sequence of int
         Whose weights are wanted.
-    jobs : int
-        Processes.
+    jobs : int, optional
+        Processes; by default one per core.
     progress : callable, optional
         Told (chunk, epochs done, finished).
     on_plan : callable, optional
@@ -73,14 +74,7 @@ def keep_weights(
         on_plan(run, missing)
     if missing:
         prepare_rows(run, cohort)
-        fit_chunks(
-            str(run.path),
-            str(cohort_path),
-            missing,
-            jobs=jobs,
-            progress=progress or (lambda *_: None),
-            weights=True,
-        )
+        fit_chunks(run.path, cohort_path, missing, jobs=jobs, progress=progress, weights=True)
         store = store_for(cohort, run.rows_folder, digest=run.digest)
         if isinstance(store, RowFiles):
             store.remove()

@@ -97,12 +97,12 @@ def group_labels(
         subjects = cycles["subject"].unique()
         if len(subjects) > 1:
             raise InputError(
-                f"--blocks: expected a cohort of one subject, found {len(subjects)}; "
-                "use --by subject"
+                f"blocks {blocks}: expected a cohort of one subject, found {len(subjects)}; "
+                "leave out subjects instead"
             )
         if not 2 <= blocks <= len(cycles):
             raise InputError(
-                f"--blocks {blocks}: expected from 2 to {len(cycles)}, the number of cycles"
+                f"blocks {blocks}: expected from 2 to {len(cycles)}, the number of cycles"
             )
         from sklearn.model_selection import KFold
 
@@ -113,15 +113,15 @@ def group_labels(
         return BLOCK, labels
     if by not in cycles.columns:
         raise InputError(
-            f"--by {by}: expected a column of the cycles, one of {', '.join(cycles.columns)}"
+            f"by {by}: expected a column of the cycles, one of {', '.join(cycles.columns)}"
             f"{near(by, list(cycles.columns))}"
         )
     labels = cycles[by].astype(str).to_numpy(dtype=np.str_)
     if len(np.unique(labels)) < 2:
         raise InputError(
-            f"--by {by}: expected at least two groups to leave out in turn, found one "
+            f"by {by}: expected at least two groups to leave out in turn, found one "
             f"({labels[0] if len(labels) else 'no cycles'}); "
-            "for a single subject use --blocks 5"
+            "for a single subject leave out blocks of cycles, such as 5"
         )
     return by, labels
 
@@ -171,6 +171,12 @@ def set_aside(
     return inner, outer
 
 
+def refuse_both(**given: Any) -> None:
+    """Refuse two parameters that exclude each other, if both are given."""
+    if all(value is not None for value in given.values()):
+        raise InputError(f"{' and '.join(given)}: expected one of them, found both")
+
+
 FITS_TOGETHER = 16
 """Fits of 64 units over 20 tokens that are trained together: more of them leave the cache."""
 
@@ -217,12 +223,15 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not self.models:
-            raise InputError("--model: expected at least one, found none")
+            raise InputError("models: expected at least one, found none")
         if self.seeds < 1:
-            raise InputError(f"--seeds {self.seeds}: expected 1 or more")
+            raise InputError(f"seeds {self.seeds}: expected 1 or more")
         for name in self.options:
             if name not in self.models:
-                raise InputError(f"options for {name}: expected one of the models of this run")
+                raise InputError(
+                    f"options: expected options of a model of this run "
+                    f"({', '.join(self.models)}), found some of {name}"
+                )
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings for JSON."""
@@ -378,19 +387,20 @@ def _configurations(settings: Settings) -> tuple[list[Configuration], list[str]]
     for pattern in settings.patterns:
         if pattern not in PATTERNS:
             raise InputError(
-                f"--pattern {pattern}: expected one of {', '.join(PATTERNS)}"
-                f"{near(pattern, PATTERNS)}"
+                f"pattern {pattern}: expected one of {', '.join(PATTERNS)}{near(pattern, PATTERNS)}"
             )
     for name in dict.fromkeys(settings.models):
         entry = zoo.entry(name)
         given = dict(settings.options.get(name, {}))
         entry.check_options(given)
         if "output" in given:
-            raise InputError(f"{name}, option output: it is asked for all models, with --output")
+            raise InputError(
+                f"options: expected no option output of {name}; output is chosen for all models"
+            )
         output = settings.output
         if output not in entry.outputs:
             if output not in OUTPUTS:
-                raise InputError(f"--output {output}: expected one of {', '.join(OUTPUTS)}")
+                raise InputError(f"output {output}: expected one of {', '.join(OUTPUTS)}")
             output = entry.outputs[0]
             notes.append(f"{name}: runs with output {output}, the only one it offers")
         options = {**settings.recipe.model_options(entry.options), **given}

@@ -97,17 +97,18 @@ RECIPES = {
 }
 
 
-def recipe(name: str, **changes: Any) -> Recipe:
-    """Look a recipe up and change some of its settings.
+def recipe(base: "str | Recipe", **changes: Any) -> Recipe:
+    """Look up a recipe and change some of its settings.
 
     Parameters
     ----------
-    name : {"fast", "paper"}
-        ``paper``: 700 units, batch size 1, 700 epochs (Teramae et al. 2025); no rate is given
-        there, so Keras' default. ``fast``: equal or better error in a fraction of the time.
+    base : {"fast", "paper"} or Recipe
+        ``paper``: 700 units, batch size 1, 700 epochs (Teramae et al. 2025); the paper gives no
+        learning rate, so it is Keras' default. ``fast``: equal or lower error in a fraction of the
+        time.
     **changes
-        Settings that differ; None leaves one as it is. Fewer `epochs` than the recipe's
-        `epochs_without_validation` lower that as well.
+        Settings of `Recipe` that differ; None keeps the value of the recipe. Fewer `epochs` than
+        the recipe's `epochs_without_validation` lower that as well.
 
     Raises
     ------
@@ -119,16 +120,19 @@ def recipe(name: str, **changes: Any) -> Recipe:
     >>> recipe("paper", epochs=10).name
     'paper+'
     """
-    if name not in RECIPES:
-        raise InputError(
-            f"unknown recipe {name}: expected one of {', '.join(RECIPES)}"
-            f"{near(name, list(RECIPES))}"
-        )
+    if isinstance(base, str):
+        if base not in RECIPES:
+            raise InputError(
+                f"recipe {base}: expected one of {', '.join(RECIPES)}{near(base, list(RECIPES))}"
+            )
+        base = RECIPES[base]
     known = {field.name for field in fields(Recipe)} - {"name"}
     for change in changes:
         if change not in known:
-            raise InputError(f"unknown recipe setting {change}{near(change, sorted(known))}")
-    base = RECIPES[name]
+            raise InputError(
+                f"{change}: expected a setting of a recipe, one of {', '.join(sorted(known))}"
+                f"{near(change, sorted(known))}"
+            )
     given = {
         key: value
         for key, value in changes.items()
@@ -137,4 +141,4 @@ def recipe(name: str, **changes: Any) -> Recipe:
     if "epochs" in given and "epochs_without_validation" not in given:
         at_most = min(base.epochs_without_validation, max(given["epochs"], 1))
         given["epochs_without_validation"] = at_most
-    return replace(base, name=f"{name}+", **given) if given else base
+    return replace(base, name=f"{base.name.rstrip('+')}+", **given) if given else base

@@ -538,11 +538,14 @@ def store_for(cohort: Cohort, folder: Path, *, digest: str) -> Store:
 
 
 @contextmanager
-def store_beside(cohort: Cohort, path: "str | os.PathLike[str]") -> Iterator[Store]:
-    """Give a store whose files, if it needs any, are on the disk of a path and go in the end."""
+def store_beside(cohort: Cohort, path: "str | os.PathLike[str] | None") -> Iterator[Store]:
+    """Give a store for as long as a block runs; its files, if any, are on the disk of a path.
+
+    Without a path they are in the system's temporary folder.
+    """
     if thinned_bytes(cohort) <= LARGEST_IN_MEMORY:
         yield in_memory
         return
-    place = next(parent for parent in Path(path).resolve().parents if parent.is_dir())
+    place = path and next(parent for parent in Path(path).resolve().parents if parent.is_dir())
     with tempfile.TemporaryDirectory(prefix=".nem2e-tf-rows-", dir=place) as folder:
         yield RowFiles(Path(folder), "")

@@ -16,18 +16,21 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from nem2e_tf import __version__
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
+from nem2e_tf.evaluation.results import read_results
 from nem2e_tf.io.files import output_folder, read_json, replacing, write_json, write_text
 from nem2e_tf.training.plan import Fit, Plan, Settings
 
@@ -93,6 +96,11 @@ class RunFolder:
     plan: Plan
     digest: str
 
+    @cached_property
+    def results(self) -> pd.DataFrame:
+        """The rows of ``results.csv``: one per fit and muscle."""
+        return read_results(self.path / "results.csv")
+
     def predictions_file(self, chunk: int) -> Path:
         """Where the refined cycles of a chunk are."""
         return self.path / "predictions" / f"{chunk:05d}.npz"
@@ -137,6 +145,14 @@ class RunFolder:
             arrays[f"refined_{index}"] = result.refined
         with replacing(self.predictions_file(chunk)) as temporary:
             np.savez_compressed(temporary, allow_pickle=False, **arrays)
+
+    def write_files(self, files: Mapping[str, bytes]) -> None:
+        """Write files of a chunk, by their paths within the run, the last one last."""
+        for name, content in files.items():
+            file = self.path / name
+            file.parent.mkdir(exist_ok=True)
+            with replacing(file) as temporary:
+                temporary.write_bytes(content)
 
     def discard(self) -> None:
         """Remove the folder if nothing in it was computed."""

@@ -1,17 +1,18 @@
 """Train one refiner on a whole cohort, to be used and exported."""
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.cohorts.cohort import Cohort
-from nem2e_tf.errors import InputError
+from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.evaluation.scoring import mean_pattern, score
+from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH
 from nem2e_tf.refiners.info import Muscle, Reference, RefinerInfo
-from nem2e_tf.training.chunk import Workshop
+from nem2e_tf.refiners.refiner import Refiner, refuse_foreign_files, save_refiner
+from nem2e_tf.training.chunk import Workshop, set_up_tensorflow
 from nem2e_tf.training.plan import (
     Configuration,
     Fit,
@@ -20,13 +21,12 @@ from nem2e_tf.training.plan import (
     Settings,
     group_labels,
     make_plan,
+    refuse_both,
     set_aside,
 )
+from nem2e_tf.training.recipe import Recipe
+from nem2e_tf.training.recipe import recipe as recipe_of
 from nem2e_tf.training.rows import Store, Thinned, composition_of, store_beside, thin
-
-if TYPE_CHECKING:
-    from nem2e_tf.refiners.refiner import Refiner
-
 
 REFERENCE_CYCLES = 64
 CALIBRATION_CYCLES = 128
@@ -35,62 +35,116 @@ EVERYTHING = "everything"
 
 
 def train(
-    cohort: Cohort,
-    folder: "str | os.PathLike[str]",
-    settings: Settings,
+    cohort: "Cohort | str | os.PathLike[str]",
+    model: str,
     *,
+    out: "str | os.PathLike[str] | None" = None,
+    pattern: str = ALL_ENTIRE,
+    targets: str = EACH,
+    output: str = DIRECT,
+    recipe: "str | Recipe" = "fast",
+    by: str | None = None,
+    blocks: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    quarter_samples: int = 5,
     licence: str = "",
     on_epoch: Callable[[int], None] | None = None,
-) -> "Refiner":
-    """Train a refiner on all cycles of a cohort and write its folder.
+    on_note: Callable[[str], None] | None = None,
+    **changes: Any,
+) -> Refiner:
+    """Train one refiner on all cycles of a cohort, to be exported and used.
 
-    A fifth of the groups is set aside: networks stop by it, and exports are checked on its cycles,
-    which were not fitted on. How good a refiner is on a new subject is what cross-validation tells.
+    A fifth of the groups is a validation set: early stopping sees it, and exported files are
+    checked on its cycles, which were not fitted. How well the refiner does on a new subject is what
+    `nem2e_tf.training.cross_validation.cross_validate` estimates. TensorFlow is set up to be
+    deterministic, with one thread, unless it has run already.
 
     Parameters
     ----------
-    cohort : Cohort
-    folder : path-like
-        Where the refiner goes; an earlier refiner there is replaced.
-    settings : Settings
-        One model and one input pattern; seed 0 is used. Groups are those of `by`, or blocks.
+    cohort : Cohort or path-like
+        A cohort, or its folder.
+    model : str
+        An entry of the zoo.
+    out : path-like, optional
+        The refiner folder to write; an earlier refiner there is replaced.
+    pattern : {"one-quarter", "one-entire", "all-entire"}
+        Input pattern.
+    targets, output, recipe, quarter_samples, **changes
+        See `nem2e_tf.training.cross_validation.cross_validate`.
+    by : str, optional
+        Column of the cohort's cycles whose groups form the validation set; by default ``subject``,
+        or blocks where there is only one.
+    blocks : int, optional
+        Blocks of consecutive cycles of a single subject.
+    options : mapping, optional
+        Options of the entry: ``{"causal": True}``.
     licence : str
         Licence of the weights, recorded with them.
     on_epoch : callable, optional
-        Told the number of epochs done.
+        Is called with the number of epochs done.
+    on_note : callable, optional
+        Is called with each note, such as a muscle without EMG.
+
+    Returns
+    -------
+    Refiner
 
     Raises
     ------
     InputError
-        Settings that make no sense, or a folder that holds something else.
+        The cohort cannot be read, an option is wrong, or `out` holds something else.
+
+    Examples
+    --------
+    >>> from nem2e_tf.cohorts.synthetic.cohorts import make
+    >>> refiner = train(make("walk").cohort, "linear", targets="joint")
+    >>> refiner.info.n_parameters > 0
+    True
     """
-    with store_beside(cohort, folder) as store:
-        return _train(cohort, folder, settings, store, licence, on_epoch)
+    refuse_both(by=by, blocks=blocks)
+    loaded = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
+    if by is None and blocks is None and loaded.cycles["subject"].nunique() == 1:
+        blocks = min(BLOCKS_OF_ONE_SUBJECT, len(loaded.cycles))
+    settings = Settings(
+        models=(model,),
+        patterns=(pattern,),
+        targets=targets,
+        output=output,
+        recipe=recipe_of(recipe, **changes),
+        by=by or "subject",
+        blocks=blocks,
+        options={model: options} if options else {},
+        quarter_samples=quarter_samples,
+    )
+    plan = make_plan(loaded, settings)
+    if on_note is not None:
+        for note in plan.notes:
+            on_note(note)
+    if out is not None:
+        refuse_foreign_files(out)
+    set_up_tensorflow()
+    with store_beside(loaded, out) as store:
+        workshop = Workshop(loaded, settings, plan, store)
+        models, info, reference = _fitted(workshop, licence=licence, on_epoch=on_epoch)
+    return save_refiner(out, models, info, reference)
 
 
-def _train(
-    cohort: Cohort,
-    folder: "str | os.PathLike[str]",
-    settings: Settings,
-    store: Store,
-    licence: str,
-    on_epoch: Callable[[int], None] | None,
-) -> "Refiner":
-    from nem2e_tf.refiners.refiner import save_refiner
-
+def _fitted(
+    workshop: Workshop, *, licence: str, on_epoch: Callable[[int], None] | None
+) -> tuple[dict[str, Any], RefinerInfo, Reference]:
+    cohort, settings, configuration = (
+        workshop.cohort,
+        workshop.settings,
+        workshop.plan.configurations[0],
+    )
     _, labels = group_labels(cohort.cycles, by=settings.by, blocks=settings.blocks)
-    plan = make_plan(cohort, settings)
-    if len(plan.configurations) != 1:
-        raise InputError("train: expected one model under one input pattern")
-    configuration = plan.configurations[0]
     names, codes = np.unique(labels, return_inverse=True)
     inner, outer = set_aside(codes, seed=0, name=EVERYTHING)
-    workshop = Workshop(cohort, settings, plan, store)
     # One fold that leaves nothing out: what was set aside is what the refiner is applied on.
     workshop.folds = {EVERYTHING: Fold(EVERYTHING, outer, names, codes, trains_on_all=True)}
     muscles = workshop.composition(configuration).models
     workshop.plan = Plan(
-        plan.configurations,
+        (configuration,),
         tuple(Fit(0, muscle, EVERYTHING, 0) for muscle in muscles),
         (tuple(range(len(muscles))),),
     )
@@ -101,7 +155,7 @@ def _train(
         models[result.fit.muscle].set_weights(result.weights)
     refined = np.concatenate([result.refined for result in results], axis=2)
     used = np.concatenate([outer, inner])[:REFERENCE_CYCLES]
-    metrics = _metrics(cohort, workshop.thinned, inner, outer, refined, store=store)
+    metrics = _metrics(cohort, workshop.thinned, inner, outer, refined, store=workshop.store)
     metrics["epochs"] = {result.fit.muscle: result.epochs for result in results}
     info = describe(cohort, settings, configuration, licence=licence, metrics=metrics)
     reference = Reference(
@@ -111,7 +165,7 @@ def _train(
         calibration=thin(cohort.simulated[_spread(inner, CALIBRATION_CYCLES)]),
         mean_pattern=mean_pattern(workshop.thinned.measured, rows=inner).astype(np.float32),
     )
-    return save_refiner(folder, models, info, reference)
+    return models, info, reference
 
 
 def _spread(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
@@ -196,10 +250,3 @@ def _rounded(value: float) -> float | int | None:
     if isinstance(value, int):
         return value
     return float(f"{value:.6g}") if np.isfinite(value) else None
-
-
-def default_grouping(cohort: Cohort) -> dict[str, Any]:
-    """Group by subject, or by blocks where there is only one."""
-    if cohort.cycles["subject"].nunique() > 1:
-        return {"by": "subject"}
-    return {"blocks": min(BLOCKS_OF_ONE_SUBJECT, len(cohort.cycles))}

@@ -174,14 +174,12 @@ def test_training_keeps_cycles_that_it_fitted_on(tmp_path):
     from support.tiny_cohort import tiny_cohort
 
     from nem2e_tf.evaluation.scoring import mean_pattern
-    from nem2e_tf.training.plan import Settings, group_labels, set_aside
-    from nem2e_tf.training.recipe import recipe
+    from nem2e_tf.training.plan import group_labels, set_aside
     from nem2e_tf.training.rows import thin
     from nem2e_tf.training.train import train
 
     cohort = tiny_cohort()
-    settings = Settings(models=("affine",), recipe=recipe("fast"))
-    made = train(cohort, tmp_path / "refiner", settings)
+    made = train(cohort, "affine", out=tmp_path / "refiner")
     _, labels = group_labels(cohort.cycles)
     inner, outer = set_aside(np.unique(labels, return_inverse=True)[1], seed=0, name="everything")
     assert len(outer)

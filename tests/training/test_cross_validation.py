@@ -1,7 +1,9 @@
 """Cross-validation from the command line: run folders, their numbers, and being interrupted."""
 
+import gc
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -18,10 +20,12 @@ from nem2e_tf import names
 from nem2e_tf.cli.main import main
 from nem2e_tf.errors import InputError
 from nem2e_tf.training.chunk import Workshop
+from nem2e_tf.training.cross_validation import cross_validate
 from nem2e_tf.training.plan import Plan, Settings, make_plan
 from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.rows import thin
 from nem2e_tf.training.run_folder import open_run
+from nem2e_tf.training.train import train
 
 COLUMNS = (
     "model,pattern,targets,output,recipe,seed,muscle,by,group,n_cycles,rmse_simulated,"
@@ -340,6 +344,71 @@ def test_what_a_model_refuses_when_it_is_made_leaves_nothing_behind(folder):
     assert not run.exists()
 
 
+class TestPython:
+    """The function, called with a cohort in memory, in every way Python is run."""
+
+    CODE = (
+        "from support.tiny_cohort import tiny_cohort\n"
+        "from nem2e_tf.training.cross_validation import cross_validate\n"
+        "run = cross_validate(\n"
+        "    tiny_cohort(), ['opensim', 'affine'], out='run', patterns='one-entire', jobs=2\n"
+        ")\n"
+        "print(len(run.results), sorted(path.name for path in run.path.iterdir()))\n"
+    )
+    FILES = ("histories", "mean_patterns.npz", "predictions", "references.csv", "results.csv")
+
+    @pytest.mark.parametrize("how", ["standard input", "a script without a guard"])
+    def test_works_from(self, how, tmp_path):
+        script = tmp_path / "script.py"
+        script.write_text(self.CODE)
+        done = subprocess.run(
+            [sys.executable, "-" if how == "standard input" else str(script)],
+            input=self.CODE,
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"16 {[*self.FILES, 'run.json']}\n"
+
+    def test_without_a_folder_the_run_is_temporary(self):
+        run = cross_validate(tiny_cohort(), "opensim", jobs=1)
+        assert len(run.results) == 8
+        path = run.path
+        del run
+        gc.collect()
+        assert not path.exists()
+
+    def test_the_callers_random_numbers_are_not_seeded(self):
+        """Initial weights are drawn from the same generators, under a seed of their own."""
+        drawn = set()
+        for seed in (3, 4):
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+            train(tiny_cohort(), "rnn", epochs=1, units=2)
+            drawn |= {random.random(), np.random.random()}  # noqa: NPY002
+        assert len(drawn) == 4
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"jobs": 0}, "jobs 0: expected 1 or more"),
+            ({"jobs": 2, "scheduler": "tcp://127.0.0.1:1"}, "jobs and scheduler: expected one"),
+            ({"by": "side", "blocks": 2}, "by and blocks: expected one of them"),
+            ({"recipe": "slow"}, "recipe slow: expected one of fast, paper"),
+            ({"epoch": 3}, "epoch: expected a setting of a recipe.*did you mean epochs"),
+            ({"by": "subjct"}, "by subjct: expected a column.*did you mean subject"),
+        ],
+        ids=str,
+    )
+    def test_errors_name_parameters(self, given, said, tmp_path):
+        with pytest.raises(InputError, match=said):
+            cross_validate(tiny_cohort(), "opensim", out=tmp_path / "run", **given)
+        assert not (tmp_path / "run").exists()
+
+
 class TestPlan:
     SETTINGS = Settings(models=("lstm", "affine"), seeds=2)
 
@@ -401,7 +470,7 @@ class TestPlan:
             ({"models": ("lstm",), "patterns": ("one-quarter",), "output": "residual"}, "reveal"),
             ({"models": ("lstm",), "output": "residul"}, "residual"),
             ({"models": ("lstm",), "options": {"lstm": {"units": "many"}}}, "whole number"),
-            ({"models": ("lstm",), "options": {"lstm": {"output": "residual"}}}, "--output"),
+            ({"models": ("lstm",), "options": {"lstm": {"output": "residual"}}}, "for all models"),
         ],
         ids=str,
     )

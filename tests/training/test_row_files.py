@@ -16,7 +16,7 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.names import PATTERNS
 from nem2e_tf.training import rows as row_files
 from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.cross_validation import cross_validate
+from nem2e_tf.training.cross_validation import fit_run
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.rows import RowFiles, Thinned, store_for, thin
@@ -81,7 +81,7 @@ def assert_same_run(one, other):
 class TestRun:
     def test_gives_the_numbers_of_one_in_memory(self, folder, here, tmp_path, request):
         in_memory, seen = tmp_path / "in-memory", []
-        cross_validate(folder, in_memory, NETWORKS)
+        fit_run(folder, NETWORKS, in_memory)
         request.getfixturevalue("forced")
         before = Workshop.run
 
@@ -92,7 +92,7 @@ class TestRun:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Workshop, "run", run)
-            cross_validate(folder, tmp_path / "run", NETWORKS)
+            fit_run(folder, NETWORKS, tmp_path / "run")
         assert seen
         assert all(seen)
         assert_same_run(tmp_path / "run", in_memory)
@@ -103,7 +103,7 @@ class TestRun:
     def test_goes_on_with_the_files_that_are_there(
         self, folder, here, tmp_path, monkeypatch, request
     ):
-        cross_validate(folder, tmp_path / "in-memory", SOLVED)
+        fit_run(folder, SOLVED, tmp_path / "in-memory")
         request.getfixturevalue("forced")
         run, seen = tmp_path / "run", []
 
@@ -114,16 +114,16 @@ class TestRun:
 
         monkeypatch.setattr("nem2e_tf.training.cross_validation.fit_chunks", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            cross_validate(folder, run, SOLVED)
+            fit_run(folder, SOLVED, run)
         assert {"simulated.npy", "measured.npy", "targets-each.npy"} < set(seen[0])
         (run / "rows" / ".left-by-a-killed-writer.npy").write_bytes(b"half")
         (run / "rows" / "measured.npy").write_bytes(b"damaged")
         with pytest.raises(KeyboardInterrupt):
-            cross_validate(folder, run, SOLVED)
+            fit_run(folder, SOLVED, run)
         anew = {name for name, inode in seen[1].items() if seen[0].get(name) != inode}
         assert anew == {"measured.npy", "measured.json"}
         monkeypatch.setattr("nem2e_tf.training.cross_validation.fit_chunks", fit_here)
-        cross_validate(folder, run, SOLVED)
+        fit_run(folder, SOLVED, run)
         assert_same_run(run, tmp_path / "in-memory")
         assert not (run / "rows").exists()
 
@@ -132,14 +132,13 @@ class TestRun:
             raise AssertionError("written")
 
         monkeypatch.setattr(row_files, "_write", no_file)
-        cross_validate(folder, tmp_path / "run", Settings(models=("opensim",)))
+        fit_run(folder, Settings(models=("opensim",)), tmp_path / "run")
 
 
 def test_a_refiner_is_the_same_and_leaves_no_files(folder, tmp_path, monkeypatch):
-    settings = Settings(models=("rnn",), recipe=RECIPE)
-    refiners = [train(load_cohort(folder), tmp_path / "out" / "in-memory", settings)]
+    refiners = [train(folder, "rnn", out=tmp_path / "out" / "in-memory", recipe=RECIPE)]
     monkeypatch.setattr(row_files, "LARGEST_IN_MEMORY", 0)
-    refiners.append(train(load_cohort(folder), tmp_path / "out" / "files", settings))
+    refiners.append(train(folder, "rnn", out=tmp_path / "out" / "files", recipe=RECIPE))
     assert refiners[0].info.metrics == refiners[1].info.metrics
     for name, model in refiners[0].models.items():
         for ours, theirs in zip(
@@ -151,13 +150,13 @@ def test_a_refiner_is_the_same_and_leaves_no_files(folder, tmp_path, monkeypatch
 
 
 def test_rows_of_a_refiner_go_when_it_fails(folder, tmp_path, forced, monkeypatch):
-    def fails(*_):
+    def fails(*_, **__):
         assert len(list(tmp_path.iterdir())) == 1
         raise RuntimeError
 
-    monkeypatch.setattr("nem2e_tf.training.train._train", fails)
+    monkeypatch.setattr("nem2e_tf.training.train._fitted", fails)
     with pytest.raises(RuntimeError):
-        train(load_cohort(folder), tmp_path / "a" / "b", NETWORKS)
+        train(folder, "rnn", out=tmp_path / "a" / "b", recipe=RECIPE)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,161 +1,249 @@
-"""Who fits the chunks: processes on this machine, or the workers of a cluster."""
+"""Fit the chunks of a run in processes of this machine.
 
-import multiprocessing
+Each worker is a Python process of its own, started with this file as its program: it reads the
+numbers of chunks from standard input and reports on standard output, one JSON object per line. It
+shares nothing with the process that started it, so it works the same from a script, a notebook and
+a program read from standard input, on every system, and its random numbers are its own. It ends
+when its standard input is closed, which happens however the process that started it ends.
+"""
+
+import json
 import os
+import queue
 import signal
+import subprocess
+import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from nem2e_tf.cohorts.cohort import load_cohort
 from nem2e_tf.errors import InputError
+from nem2e_tf.training.chunk import Workshop, set_up_tensorflow
+from nem2e_tf.training.rows import store_for
+from nem2e_tf.training.run_folder import open_run, write_weights
 
 Progress = Callable[[int, int, bool], None]
-"""Told (chunk, epochs done, finished)."""
+"""Is called with (chunk, epochs, finished)."""
 
-_WORKER: dict[str, Any] = {}
-HEARTBEAT = 1.0
 MEMORY_LOG = "NEM2E_MEMORY_LOG"
+"""Environment variable: a file to which each worker appends one line per chunk, on Linux.
+
+Chunk, process, resident memory now, its maximum, and the part of it that belongs to no file, in
+KiB.
+"""
+
+SECONDS_BETWEEN_INTERRUPTS = 0.5
 
 
 def fit_chunks(
-    run_path: str,
-    cohort_path: str,
+    run_path: "str | os.PathLike[str]",
+    cohort_path: "str | os.PathLike[str]",
     chunks: Sequence[int],
     *,
-    jobs: int,
-    progress: Progress,
-    scheduler: str | None = None,
+    jobs: int | None = None,
+    progress: Progress | None = None,
     weights: bool = False,
 ) -> None:
-    """Fit chunks of a run and write each into the run folder as it is finished.
+    """Fit chunks of a run and write each into the run folder when it is finished.
 
     Parameters
     ----------
-    run_path, cohort_path : str
+    run_path, cohort_path : path-like
         The run folder and the cohort folder.
     chunks : sequence of int
-        Which ones.
-    jobs : int
-        Processes; each uses one thread. The numbers do not depend on how many.
-    progress : callable
-    scheduler : str, optional
-        Address of a Dask scheduler whose workers fit instead; see
-        `nem2e_tf.training.backends.cluster`.
+        Numbers of the chunks in the plan.
+    jobs : int, optional
+        Processes, one thread each; by default one per core. Results do not depend on it.
+    progress : callable, optional
+        Is called with (chunk, epochs, finished).
     weights : bool
-        Keep the weights of finished chunks (`nem2e_tf.training.kept`) and leave their
-        predictions as they are; on this machine only.
+        Write the weights of the fits (`nem2e_tf.training.kept`) and leave the predictions of the
+        run unchanged.
 
     Raises
     ------
     InputError
-        A process was killed, for instance for lack of memory.
-
-    Notes
-    -----
-    Where the environment variable NEM2E_MEMORY_LOG names a file, each process on this machine
-    appends a line a chunk: chunk, process, resident memory now and at most, and how much of it is
-    anonymous now, that is, no file's, in KiB.
+        A model refuses its options, or a worker was killed, for instance because memory ran out.
     """
-    if scheduler is not None:
-        from nem2e_tf.training.backends.cluster import fit_chunks_on_cluster
+    import joblib
 
-        fit_chunks_on_cluster(run_path, cohort_path, chunks, scheduler=scheduler, progress=progress)
-        return
-    # A spawned process starts clean: TensorFlow must not be forked.
-    context = multiprocessing.get_context("spawn")
-    news = context.SimpleQueue()
-    with ProcessPoolExecutor(
-        max_workers=min(jobs, len(chunks)),
-        mp_context=context,
-        initializer=_start_worker,
-        initargs=(run_path, cohort_path, news, os.getpid()),
-    ) as pool:
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs {jobs}: expected 1 or more")
+    report = progress or (lambda *_: None)
+    waiting = iter(chunks)  # each thread takes its next chunk from it
+    news: queue.SimpleQueue[tuple[int, int, bool] | Exception] = queue.SimpleQueue()
+    workers = [
+        Worker(run_path, cohort_path, weights=weights)
+        for _ in range(min(jobs or joblib.cpu_count(), len(chunks)))
+    ]
+
+    def work(worker: Worker) -> None:
         try:
-            futures = {pool.submit(_fit_chunk, chunk, weights): chunk for chunk in chunks}
-            waiting = set(futures)
-            while waiting:
-                done, waiting = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                while not news.empty():
-                    chunk, epochs = news.get()
-                    progress(chunk, epochs, False)
-                for future in done:
-                    _raise_in_one_line(future, futures[future])
-                    progress(futures[future], 0, True)
-        except BrokenProcessPool:
-            raise InputError(
-                "a worker process was killed, perhaps for lack of memory; what is finished is "
-                "kept: run the same command again, with fewer --jobs"
-            ) from None
-        except BaseException:
-            # Whoever interrupts does not want to wait for the chunks under way.
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
+            for chunk in waiting:
+                worker.fit(chunk, lambda *item: news.put(item))
+        except Exception as error:
+            news.put(error)
 
-
-def _raise_in_one_line(future: "Future[None]", chunk: int) -> None:
-    """Raise a worker's error; one that is no fault of the user's is told in one line as well."""
     try:
-        future.result()
-    except (InputError, BrokenProcessPool):
-        raise
-    except Exception as error:
-        raise InputError(
-            f"chunk {chunk} failed: {type(error).__name__}: {error}; what is finished is kept, and "
-            "the whole error is in the file errors.txt of the run folder"
-        ) from error
+        for worker in workers:
+            threading.Thread(target=work, args=(worker,), daemon=True).start()
+        left = len(chunks)
+        while left:
+            try:
+                # On Windows a wait without a limit cannot be interrupted.
+                item = news.get(timeout=SECONDS_BETWEEN_INTERRUPTS)
+            except queue.Empty:
+                continue
+            if isinstance(item, ChunkError):
+                raise item.recorded_in(Path(run_path))
+            if isinstance(item, ChildProcessError):
+                raise InputError(str(item))
+            if isinstance(item, Exception):
+                raise item
+            report(*item)
+            left -= item[2]
+    finally:
+        for worker in workers:
+            worker.close()
 
 
-def _start_worker(run_path: str, cohort_path: str, news: Any, parent: int) -> None:
+class ChunkError(Exception):
+    """An error that is not the user's; its arguments are the chunk, the error and the traceback."""
+
+    def recorded_in(self, run: Path) -> InputError:
+        """Append the traceback to ``errors.txt`` of a run folder; return one line about it."""
+        chunk, error, trace = self.args
+        with (run / "errors.txt").open("a", encoding="utf-8") as stream:
+            stream.write(f"chunk {chunk}\n{trace}\n")
+        return InputError(
+            f"chunk {chunk} failed: {error}; finished chunks are kept, and the traceback is in "
+            f"{run / 'errors.txt'}"
+        )
+
+
+class Worker:
+    """A Python process that fits chunks of a run, one after the other.
+
+    Parameters
+    ----------
+    run, cohort : path-like
+        The run folder and the cohort folder.
+    rows : path-like, optional
+        Where the thinned cycles of a large cohort are kept; by default in the run folder.
+    weights : bool
+        Write weights instead of predictions.
+    """
+
+    def __init__(
+        self,
+        run: "str | os.PathLike[str]",
+        cohort: "str | os.PathLike[str]",
+        *,
+        rows: "str | os.PathLike[str] | None" = None,
+        weights: bool = False,
+    ) -> None:
+        paths = {"run": os.fspath(run), "cohort": os.fspath(cohort), "rows": rows and str(rows)}
+        # -P: no module of the current folder replaces one that this process would import.
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__, json.dumps({**paths, "weights": weights})],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            # Ctrl-C in a terminal reaches only the process that decides what is interrupted.
+            start_new_session=True,
+        )
+
+    def fit(self, chunk: int, progress: Progress) -> None:
+        """Fit a chunk and wait until it is written.
+
+        Raises
+        ------
+        InputError
+            A model refuses its options.
+        ChunkError
+            Any other error.
+        ChildProcessError
+            The process was killed.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        try:
+            self.process.stdin.write(f"{chunk}\n")
+            self.process.stdin.flush()
+            for line in self.process.stdout:
+                found = json.loads(line)
+                if "refused" in found:
+                    raise InputError(found["refused"])
+                if "failed" in found:
+                    raise ChunkError(chunk, found["failed"], found["trace"])
+                finished = "epochs" not in found
+                progress(chunk, found.get("epochs", 0), finished)
+                if finished:
+                    return
+        except OSError:
+            pass
+        raise ChildProcessError(
+            f"chunk {chunk}: the worker process ended with code {self.process.wait()} before the "
+            "chunk was finished, perhaps because memory ran out; finished chunks are kept: run the "
+            "same command again, with fewer jobs"
+        )
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+
+
+def main(arguments: str) -> NoReturn:
+    """Be a worker: fit the chunks whose numbers come on standard input."""
+    # Only reports go to standard output; what models print goes to standard error.
+    reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
-    from nem2e_tf.cohorts.cohort import load_cohort
-    from nem2e_tf.training.chunk import Workshop
-    from nem2e_tf.training.rows import store_for
-    from nem2e_tf.training.run_folder import open_run
-    from nem2e_tf.training.runtime import set_up_tensorflow
+    chunks: queue.SimpleQueue[int] = queue.SimpleQueue()
 
-    set_up_tensorflow()
-    run = open_run(run_path)
-    _WORKER["run"] = run
-    cohort = load_cohort(cohort_path)
-    store = store_for(cohort, run.rows_folder, digest=run.digest)
-    _WORKER["workshop"] = Workshop(cohort, run.settings, run.plan, store)
-    _WORKER["news"] = news
+    def read() -> None:
+        for line in sys.stdin:
+            chunks.put(int(line))
+        os._exit(0)
 
+    threading.Thread(target=read, daemon=True).start()
 
-def _end_with_parent(parent: int) -> None:
-    """A worker must not outlive the process that gave it work, however that one died."""
-    while os.getppid() == parent:
-        time.sleep(HEARTBEAT)
-    os._exit(1)
+    def report(**what: Any) -> None:
+        reports.write(json.dumps(what) + "\n")
+        reports.flush()
 
-
-def _fit_chunk(chunk: int, weights: bool) -> None:
-    def tell(epochs: int) -> None:
-        _WORKER["news"].put((chunk, epochs))
-
-    try:
-        results = _WORKER["workshop"].run(chunk, on_epoch=tell)
-    except InputError:
-        raise
-    except Exception:
-        with (_WORKER["run"].path / "errors.txt").open("a", encoding="utf-8") as stream:
-            stream.write(f"chunk {chunk}\n{traceback.format_exc()}\n")
-        raise
-    if weights:
-        from nem2e_tf.training.run_folder import write_weights
-
-        write_weights(_WORKER["run"], chunk, results)
-    else:
-        _WORKER["run"].write_chunk(chunk, results)
-    _log_memory(chunk)
+    given = json.loads(arguments)
+    workshop = None
+    while True:
+        chunk = chunks.get()
+        try:
+            if workshop is None:
+                set_up_tensorflow()
+                run, cohort = open_run(given["run"]), load_cohort(given["cohort"])
+                rows = Path(given["rows"] or run.rows_folder)
+                store = store_for(cohort, rows, digest=run.digest)
+                workshop = Workshop(cohort, run.settings, run.plan, store)
+            results = workshop.run(chunk, on_epoch=lambda epochs: report(epochs=epochs))
+            if given["weights"]:
+                write_weights(run, chunk, results)
+            else:
+                run.write_chunk(chunk, results)
+            _log_memory(chunk)
+            report(finished=chunk)
+        except InputError as error:
+            report(refused=str(error))
+        except Exception as error:
+            report(failed=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
 
 
 def _log_memory(chunk: int) -> None:
@@ -166,3 +254,7 @@ def _log_memory(chunk: int) -> None:
     found = [lines[name].split()[0] for name in ("VmRSS", "VmHWM", "RssAnon")]
     with Path(log).open("a", encoding="utf-8") as stream:
         stream.write(",".join([str(chunk), str(os.getpid()), *found]) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
