@@ -19,7 +19,7 @@ from nem2e_tf.evaluation.results import ENSEMBLE, RESULT_COLUMNS
 from nem2e_tf.evaluation.scoring import group_rmse, mean_pattern, mean_pattern_per_condition, score
 from nem2e_tf.io.files import write_text
 from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH
-from nem2e_tf.training.backends.processes import Progress, fit_chunks
+from nem2e_tf.training.backends.processes import Progress, check_jobs, fit_chunks
 from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.plan import Fold, Settings, folds_of, make_plan, refuse_both
 from nem2e_tf.training.recipe import Recipe
@@ -143,6 +143,7 @@ def fit_run(
     on_plan: OnPlan | None = None,
 ) -> RunFolder:
     """Cross-validate with settings that are put together already; see `cross_validate`."""
+    check_jobs(jobs)
     loaded = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
     plan = make_plan(loaded, settings)
     folder = Path(tempfile.mkdtemp(prefix="nem2e-tf-run-") if out is None else out)

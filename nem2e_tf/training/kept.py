@@ -20,7 +20,7 @@ from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import ENSEMBLE
 from nem2e_tf.evaluation.scoring import mean_pattern
-from nem2e_tf.training.backends.processes import Progress, fit_chunks
+from nem2e_tf.training.backends.processes import Progress, check_jobs, fit_chunks
 from nem2e_tf.training.cross_validation import prepare_rows
 from nem2e_tf.training.plan import folds_of
 from nem2e_tf.training.rows import RowFiles, Thinned, store_for
@@ -68,6 +68,7 @@ def keep_weights(
     list of str
         Notes: where fits came out otherwise than the run's, as they do on another kind of CPU.
     """
+    check_jobs(jobs)
     chunks = chunks_of(run, fits)
     missing = [chunk for chunk in chunks if not weights_file(run, chunk).exists()]
     if on_plan is not None and missing:

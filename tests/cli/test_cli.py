@@ -58,7 +58,10 @@ TRAIN = ("train", "{folder}/cohort", "--model", "lstm", "-o", "{out}")
         (("cv", "--model", "lstm", "-o", "{out}"), ["COHORT"]),
         (("cv", "{folder}/none", "--model", "lstm", "-o", "{out}"), ["none", "no such folder"]),
         (("cv", "{folder}", "--model", "lstm", "-o", "{out}"), ["cohort.json", "data synth"]),
-        (("cv", "{folder}/alone", "--model", "lstm", "-o", "{out}"), ["two groups", "blocks of cycles"]),
+        (
+            ("cv", "{folder}/alone", "--model", "lstm", "-o", "{out}"),
+            ["two groups", "cycles"],
+        ),
         (("cv", "{folder}/cohort", "--model", "lsmt", "-o", "{out}"), ["lsmt", "mean lstm"]),
         (("cv", "{folder}/cohort", "--model", "qqq", "-o", "{out}"), ["qqq", "zoo list"]),
         ((*CV, "--pattern", "all-entre"), ["all-entre", "mean all-entire"]),

@@ -70,8 +70,6 @@ def fit_chunks(
     """
     import joblib
 
-    if jobs is not None and jobs < 1:
-        raise InputError(f"jobs {jobs}: expected 1 or more")
     report = progress or (lambda *_: None)
     waiting = iter(chunks)  # each thread takes its next chunk from it
     news: queue.SimpleQueue[tuple[int, int, bool] | Exception] = queue.SimpleQueue()
@@ -108,6 +106,12 @@ def fit_chunks(
     finally:
         for worker in workers:
             worker.close()
+
+
+def check_jobs(jobs: int | None) -> None:
+    """Refuse a number of processes below 1."""
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs {jobs}: expected 1 or more")
 
 
 class ChunkError(Exception):
