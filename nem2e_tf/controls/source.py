@@ -215,8 +215,7 @@ def fold_models(source: Source, fits: Sequence[int]) -> Iterator[FoldModel]:
     fits : sequence of int
         Numbers in the plan of the run; see `Source.keep_weights`.
     """
-    from nem2e_tf.training.chunk import Workshop
-    from nem2e_tf.training.chunk import set_up_tensorflow
+    from nem2e_tf.training.chunk import Workshop, set_up_tensorflow
 
     set_up_tensorflow()
     run = source.run
