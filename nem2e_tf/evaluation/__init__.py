@@ -1,1 +1,1 @@
-"""What a refiner is worth: metrics of a cycle, scores of a group, statistics over groups."""
+"""Metrics of a cycle, scores of a group and statistics over groups, from arrays and tables."""

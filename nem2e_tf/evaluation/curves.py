@@ -1,7 +1,4 @@
-"""Curve metrics of every entry of a run, summarised over the groups that were left out.
-
-All metrics of estimated curves as tables: by cycle, by group and muscle, by muscle.
-"""
+"""Curve metrics of every entry as tables: by cycle, by group and muscle, by muscle."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,9 +18,8 @@ from nem2e_tf.evaluation.metrics import (
     rmse,
     timing_error,
 )
-from nem2e_tf.evaluation.results import BLOCK, ENSEMBLE, SEEDS_MEAN, entry_columns
-from nem2e_tf.evaluation.statistics import OVERALL
-from nem2e_tf.evaluation.statistics import estimate as estimate_mean
+from nem2e_tf.evaluation.results import BLOCK, by_columns, by_muscle, entry_columns, with_variant
+from nem2e_tf.evaluation.statistics import OVERALL, estimate
 
 METRICS = (
     *("rmse", "nrmse", "r2", "r", "lag_percent", "lag_ms", "peak_percent", "peak_ms"),
@@ -33,7 +29,7 @@ METRICS = (
 
 def curve_metrics(
     measured: ArrayLike,
-    estimate: ArrayLike,
+    estimated: ArrayLike,
     /,
     *,
     muscles: Sequence[str],
@@ -42,58 +38,58 @@ def curve_metrics(
     durations: ArrayLike,
     threshold: float = THRESHOLD,
 ) -> pd.DataFrame:
-    """Every metric of every cycle and muscle.
+    """Compute every metric per cycle and muscle.
 
     Parameters
     ----------
-    measured, estimate : array [cycle, sample, muscle]
-        EMG and what stands for it, in the same units.
+    measured, estimated : array [cycle, sample, muscle]
+        EMG and its estimate, in the same units.
     muscles : sequence of str
         Names.
     groups, conditions : sequence of str [cycle]
-        Who was left out with the cycle, such as its subject, and its condition, such as the speed.
+        The left-out group of each cycle, such as its subject, and its condition, such as the speed.
     durations : array [cycle]
         In seconds.
     threshold : float
-        Of the onset and offset; see `nem2e_tf.evaluation.metrics.main_burst`.
+        For onset and offset; see `nem2e_tf.evaluation.metrics.main_burst`.
 
     Returns
     -------
     DataFrame
-        One row a cycle and muscle: ``cycle`` (its number in the arrays), ``group``, ``condition``,
+        One row per cycle and muscle: ``cycle`` (its index in the arrays), ``group``, ``condition``,
         ``muscle``; ``rmse``, ``nrmse`` (over the measured range), ``r2``, ``r``; and, each in % of
         the cycle and in ms and positive where the estimate is late, ``lag`` (best match of the
-        whole curve), ``peak``, ``onset`` and ``offset`` (of the main burst). What a curve does not
-        have is NaN; a cycle whose measured curve holds NaN has NaN throughout.
+        whole curve), ``peak``, ``onset`` and ``offset`` (of the main burst). Metrics that a curve
+        does not have are NaN, and so are all metrics of a cycle with NaN in its measured curve.
 
     Raises
     ------
     InputError
         The shapes do not fit.
     """
-    target, curves = np.asarray(measured, float), np.asarray(estimate, float)
-    expected = (len(groups), target.shape[1] if target.ndim == 3 else 0, len(muscles))
-    for array, what in ((target, "measured"), (curves, "estimate")):
+    target, curves = np.asarray(measured, float), np.asarray(estimated, float)
+    n_cycles, n_muscles = len(groups), len(muscles)
+    expected = (n_cycles, target.shape[1] if target.ndim == 3 else 0, n_muscles)
+    for array, what in ((target, "measured"), (curves, "estimated")):
         if array.shape != expected:
             raise InputError(
-                f"{what}: expected [cycle, sample, muscle] of {len(groups)} cycles and "
-                f"{len(muscles)} muscles, found {array.shape}"
+                f"{what}: expected [cycle, sample, muscle] of {n_cycles} cycles and "
+                f"{n_muscles} muscles, found {array.shape}"
             )
     for values, what in ((conditions, "conditions"), (np.asarray(durations), "durations")):
-        if len(values) != len(groups):
-            raise InputError(f"{what}: expected one a cycle ({len(groups)}), found {len(values)}")
+        if len(values) != n_cycles:
+            raise InputError(f"{what}: expected one per cycle ({n_cycles}), found {len(values)}")
     lag = lag_percent(target, curves)
-    times = {"lag": lag, **timing_error(target, curves, threshold=threshold)._asdict()}
     scores = {
         "rmse": rmse(target, curves),
         "nrmse": normalised_rmse(target, curves),
         "r2": determination(target, curves),
         "r": correlation(target, curves),
     }
-    for name, percent in times.items():
+    errors = timing_error(target, curves, threshold=threshold)._asdict()
+    for name, percent in {"lag": lag, **errors}.items():
         scores[f"{name}_percent"] = percent
         scores[f"{name}_ms"] = milliseconds(percent, durations)
-    n_cycles, n_muscles = len(groups), len(muscles)
     return pd.DataFrame(
         {
             "cycle": np.repeat(np.arange(n_cycles), n_muscles),
@@ -106,10 +102,10 @@ def curve_metrics(
 
 
 def group_metrics(table: pd.DataFrame) -> pd.DataFrame:
-    """Metrics of each group and muscle: mean over the cycles of a condition, then conditions.
+    """Average the metrics per group and muscle: over the cycles of a condition, then conditions.
 
-    As the paper's subject value is a mean over four speeds. A cycle that has no value of a metric
-    (a flat curve has no lag) is left out of that mean.
+    As the paper's subject value is a mean over four speeds. A cycle without a value of a metric (a
+    flat curve has no lag) is left out of its mean.
 
     Parameters
     ----------
@@ -119,19 +115,18 @@ def group_metrics(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a group and muscle: ``group``, ``muscle``, ``n_cycles`` (with EMG and an estimate)
+        One row per group and muscle: ``group``, ``muscle``, ``n_cycles`` (with EMG and an estimate)
         and the metrics.
     """
     metrics = list(METRICS)
     by_condition = table.groupby(["group", "muscle", "condition"], sort=False)[metrics].mean()
     means = by_condition.groupby(["group", "muscle"], sort=False).mean()
-    counts = table.groupby(["group", "muscle"], sort=False)["rmse"].count()
-    means.insert(0, "n_cycles", counts)
+    means.insert(0, "n_cycles", table.groupby(["group", "muscle"], sort=False)["rmse"].count())
     return means.reset_index()
 
 
 def muscle_metrics(groups: pd.DataFrame, *, by: str = "subject") -> pd.DataFrame:
-    """Metrics of each muscle over groups, and of all muscles together.
+    """Summarise the metrics over groups, per muscle and for all muscles together.
 
     Parameters
     ----------
@@ -143,30 +138,18 @@ def muscle_metrics(groups: pd.DataFrame, *, by: str = "subject") -> pd.DataFrame
     Returns
     -------
     DataFrame
-        One row a muscle (then ``overall``: a group's mean over its muscles) and metric: ``muscle``,
-        ``metric``, ``n`` (groups with a value), ``mean``, ``sd``, ``low`` and ``high`` (95 % t
-        interval of the mean), ``notes``.
+        One row per muscle (then ``overall``: a group's mean over its muscles) and metric:
+        ``muscle``, ``metric``, ``n`` (groups with a value), ``mean``, ``sd``, ``low`` and ``high``
+        (95 % t interval of the mean), ``notes``.
     """
-    metrics = list(METRICS)
-    parts = [(str(name), part) for name, part in groups.groupby("muscle", sort=False)]
-    parts.append((OVERALL, groups.groupby("group", sort=False)[metrics].mean()))
+    means = groups.groupby("group", sort=False)[list(METRICS)].mean()
     rows = []
-    for muscle, part in parts:
-        for metric in metrics:
-            found = estimate_mean(part[metric], blocks=by == BLOCK)
-            known = part[metric].dropna()
-            rows.append(
-                {
-                    "muscle": muscle,
-                    "metric": metric,
-                    "n": found.n,
-                    "mean": found.mean,
-                    "sd": float(known.std(ddof=1)) if len(known) > 1 else np.nan,
-                    "low": found.low,
-                    "high": found.high,
-                    "notes": found.note,
-                }
-            )
+    for muscle, part in (*by_muscle(groups), (OVERALL, means)):
+        for metric in METRICS:
+            found = estimate(part[metric], blocks=by == BLOCK)
+            row = {"muscle": muscle, "metric": metric, "n": found.n, "mean": found.mean}
+            row |= {"sd": float(part[metric].std()), "low": found.low, "high": found.high}
+            rows.append(row | {"notes": found.note})
     return pd.DataFrame(rows)
 
 
@@ -176,41 +159,31 @@ def entry_groups(
     /,
     *,
     by: str,
-    muscles: Sequence[str],
-    groups: Sequence[str],
-    conditions: Sequence[str],
-    durations: ArrayLike,
+    **cycles: Any,
 ) -> pd.DataFrame:
-    """Take every metric of the held-out curves of each entry and seed, by group and muscle.
+    """Compute every metric of the left-out curves per entry, seed, group and muscle.
 
     Parameters
     ----------
     measured : array [cycle, sample, muscle]
         EMG.
     estimates : iterable of (mapping, array [cycle, sample, muscle])
-        The settings and the seed of an entry, and its curves; a cycle whose fit is missing is NaN.
+        Settings and seed of an entry, and its curves; a cycle whose fit is missing is NaN.
     by : str
         What was left out.
-    muscles, groups, conditions, durations
-        See `nem2e_tf.evaluation.curves.curve_metrics`.
+    **cycles
+        ``muscles``, ``groups``, ``conditions`` and ``durations`` of `curve_metrics`.
 
     Returns
     -------
     DataFrame
-        One row an entry, seed, group and muscle: ``by``, the settings, ``seed``, and what
-        `nem2e_tf.evaluation.curves.group_metrics` gives.
+        One row per entry, seed, group and muscle: ``by``, the settings, ``seed``, and the columns
+        of `group_metrics`.
     """
-    tables = []
-    for entry, curves in estimates:
-        table = curve_metrics(
-            measured,
-            curves,
-            muscles=muscles,
-            groups=groups,
-            conditions=conditions,
-            durations=durations,
-        )
-        tables.append(group_metrics(table).assign(by=by, **entry))
+    tables = [
+        group_metrics(curve_metrics(measured, curves, **cycles)).assign(by=by, **entry)
+        for entry, curves in estimates
+    ]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
@@ -225,18 +198,17 @@ def entry_curves(groups: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an entry, muscle (then ``overall``) and metric: the entry and its ``variant``, and
-        what `nem2e_tf.evaluation.curves.muscle_metrics` gives. Empty of nothing.
+        One row per entry, muscle (then ``overall``) and metric: the entry and its ``variant``, and
+        the columns of `muscle_metrics`. Empty if `groups` is.
     """
     if groups.empty:
         return pd.DataFrame()
-    table = groups.assign(variant=np.where(groups["seed"] == ENSEMBLE, ENSEMBLE, SEEDS_MEAN))
+    table = with_variant(groups)
     entry = entry_columns(table)
-    metrics = list(METRICS)
-    table = table.groupby([*entry, "group", "muscle"], sort=False)[metrics].mean().reset_index()
-    rows: list[pd.DataFrame] = []
-    for key, part in table.groupby(entry, sort=False):
-        names: dict[str, Any] = dict(zip(entry, key, strict=True))
+    keys = [*entry, "group", "muscle"]
+    table = table.groupby(keys, sort=False)[list(METRICS)].mean().reset_index()
+    rows = []
+    for names, part in by_columns(table, entry):
         found = muscle_metrics(part, by=names["by"])
         rows.append(pd.DataFrame(names, index=found.index).join(found))
     return pd.concat(rows, ignore_index=True)

@@ -1,13 +1,9 @@
-"""When a muscle is active within the cycle: peak, onset and offset of the main burst.
+"""Errors of an estimated curve relative to the measured one, per cycle.
 
-Arrays are [cycle, sample, ...] as in `nem2e_tf.evaluation.metrics`; times are in % of the cycle.
-The curves are brought to steps of 1 % by a cubic spline first. The cycle is taken as closed: after
-100 % it goes on at 0 %, so that a burst over foot contact is one burst.
-
-Errors of an estimated curve against the measured one, cycle by cycle.
-
-Arrays are [cycle, sample, ...]; the samples stand at ``linspace(0, 100, n)`` % of the cycle. A
-curve that holds NaN, measured or estimated, has the metric NaN: nothing is left out here.
+Arrays are [cycle, sample, ...]; the samples are at ``linspace(0, 100, n)`` % of the cycle. A curve
+with NaN, measured or estimated, has the metric NaN: nothing is left out here. Lag, peak, onset and
+offset are determined at steps of 1 % after cubic spline interpolation, and are in % of the cycle.
+For the main burst the cycle is closed, so that a burst over foot contact is one burst.
 """
 
 from functools import lru_cache
@@ -18,13 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from nem2e_tf.errors import InputError
 
-# A curve whose deviation from its mean is below this share of its largest value is constant: what
-# remains is rounding, and its correlation with anything is a number without meaning.
+# A curve whose deviation from its mean is below this share of its largest value is constant: the
+# rest is rounding, and its correlation with another curve has no meaning.
 CONSTANT = 1e-9
+THRESHOLD = 0.2
+PERIOD = 100
 
 
 def rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
-    """Root mean square error of each cycle over its samples.
+    """Root mean square error per cycle, over its samples.
 
     Parameters
     ----------
@@ -34,7 +32,7 @@ def rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     float64 array [cycle, ...]
-        In the units of the curves; NaN where either curve holds NaN.
+        In the units of the curves; NaN where either curve contains NaN.
 
     Raises
     ------
@@ -51,7 +49,7 @@ def rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
 
 
 def normalised_rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
-    """Root mean square error of each cycle over the range of its measured curve.
+    """Root mean square error per cycle, divided by the range of the measured curve.
 
     Parameters
     ----------
@@ -61,8 +59,8 @@ def normalised_rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.floa
     Returns
     -------
     float64 array [cycle, ...]
-        1 is an error as large as the measured curve's highest minus its lowest value. NaN where
-        either curve holds NaN or the measured one is constant.
+        1 is an error as large as the range of the measured curve. NaN where either curve contains
+        NaN or the measured one is constant.
 
     Raises
     ------
@@ -81,7 +79,7 @@ def normalised_rmse(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.floa
 
 
 def determination(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
-    """Coefficient of determination R2 of each cycle over its samples.
+    """Coefficient of determination R2 per cycle, over its samples.
 
     Parameters
     ----------
@@ -92,8 +90,8 @@ def determination(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float6
     -------
     float64 array [cycle, ...]
         1 - squared error / squared deviation of the measured curve from its mean: 1 is perfect, 0
-        no better than that mean, and below 0 worse. It is not the square of `correlation`. NaN
-        where either curve holds NaN or the measured one is constant.
+        no better than that mean, negative worse. It is not the square of `correlation`. NaN where
+        either curve contains NaN or the measured one is constant.
 
     Raises
     ------
@@ -113,7 +111,7 @@ def determination(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float6
 
 
 def correlation(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]:
-    """Pearson's r of each cycle over its samples.
+    """Pearson's r per cycle, over its samples.
 
     Parameters
     ----------
@@ -123,7 +121,7 @@ def correlation(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]
     Returns
     -------
     float64 array [cycle, ...]
-        -1..1; NaN where either curve holds NaN or is constant.
+        -1..1; NaN where either curve contains NaN or is constant.
 
     Raises
     ------
@@ -144,31 +142,31 @@ def correlation(measured: ArrayLike, estimate: ArrayLike) -> NDArray[np.float64]
 def lag_percent(
     measured: ArrayLike, estimate: ArrayLike, *, search: int = 25
 ) -> NDArray[np.float64]:
-    """How late each estimated cycle is: the peak of the normalised cross-correlation.
+    """Lag of each estimated cycle: the peak of the normalised cross-correlation.
 
-    The curves are brought to steps of 1 % by a cubic spline. At each shift of whole percents within
-    the search range Pearson's r is taken over the part where the shifted curves overlap (a cycle is
-    not wrapped around: its ends need not meet); a parabola through the highest r and its neighbours
-    gives the peak between the steps.
+    The curves are interpolated to steps of 1 % by a cubic spline. At each shift of whole percents
+    within the search range Pearson's r is computed over the part where the shifted curves overlap
+    (a cycle is not wrapped around: its ends need not meet). A parabola through the maximum of r and
+    its neighbours gives the peak between the steps.
 
-    For a curve that is shifted and nothing else, and has no content above four periods a cycle, 20
-    samples find a shift within +-15 % to 0.1 % of the cycle. A curve that repeats itself within the
-    search range has more than one peak: the highest is taken.
+    For a curve that is only shifted, without content above four periods per cycle, 20 samples
+    resolve a shift within +-15 % to 0.1 % of the cycle. A curve that repeats itself within the
+    search range has more than one peak: the highest is used.
 
     Parameters
     ----------
     measured, estimate : array [cycle, sample, ...]
         Curves; their units do not matter. At least four samples.
     search : int
-        Largest shift tried, in % of the cycle, 1..50. A wider search meets another burst of the
-        same muscle more often.
+        Largest shift tried, in % of the cycle, 1..50. With a wider search, a match with another
+        burst of the same muscle is more likely.
 
     Returns
     -------
     float64 array [cycle, ...]
-        In % of the cycle, positive where the estimate is late. NaN where either curve holds NaN or
-        is constant, where no shift gives a positive r, and where the highest r is at the edge of
-        the search range (the true peak may be beyond).
+        In % of the cycle, positive where the estimate is late. NaN where either curve contains NaN
+        or is constant, where no shift gives a positive r, and where the maximum of r is at the edge
+        of the search range (the true peak may be beyond).
 
     Raises
     ------
@@ -186,9 +184,9 @@ def lag_percent(
     reference, curve = _pair(measured, estimate)
     n_samples = reference.shape[1]
     if n_samples < 4:
-        raise InputError(f"lag: expected at least 4 samples a cycle, found {n_samples}")
+        raise InputError(f"lag: expected at least 4 samples per cycle, found {n_samples}")
     if not 1 <= search <= 50:
-        raise InputError(f"lag: expected a search range of 1..50 % of the cycle, found {search}")
+        raise InputError(f"search {search}: expected a range of 1..50 % of the cycle")
     shape = np.moveaxis(reference, 1, -1).shape[:-1]
     reference = np.moveaxis(reference, 1, -1).reshape(-1, n_samples)
     curve = np.moveaxis(curve, 1, -1).reshape(-1, n_samples)
@@ -200,14 +198,14 @@ def lag_percent(
 
 
 def milliseconds(percent: ArrayLike, duration: ArrayLike) -> NDArray[np.float64]:
-    """Times in milliseconds from times in % of the cycle.
+    """Convert times in % of the cycle to milliseconds.
 
     Parameters
     ----------
     percent : array [cycle, ...]
         In % of the cycle, such as a lag.
     duration : array [cycle]
-        Of each cycle, in seconds.
+        Duration of each cycle in seconds.
 
     Returns
     -------
@@ -238,7 +236,7 @@ def _pair(
 
 
 def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson's r over the last axis; NaN where a curve is constant or holds NaN."""
+    """Pearson's r over the last axis; NaN where a curve is constant or contains NaN."""
     spread = []
     centred = []
     for curve in (a, b):
@@ -274,7 +272,7 @@ def _peak(
     row = np.arange(len(r))
     before, top, after = r[row, inside - 1], r[row, inside], r[row, inside + 1]
     curvature = before - 2.0 * top + after
-    # Three equal values make a flat top, whose middle is the best guess.
+    # Three equal values are a flat top, whose centre is the best estimate.
     bend = np.where(curvature < 0.0, curvature, -np.inf)
     lag = shifts[inside] + 0.5 * (before - after) / bend
     return np.where((best == inside) & (top > 0.0) & ~np.isnan(curvature), lag, np.nan)
@@ -282,15 +280,11 @@ def _peak(
 
 @lru_cache(maxsize=8)
 def to_percents(n_samples: int) -> NDArray[np.float64]:
-    """Cubic spline from samples to 0..100 % in steps of 1 %, as a matrix [101, sample]."""
+    """Matrix [101, sample] of the cubic spline from samples to 0..100 % in steps of 1 %."""
     from scipy.interpolate import CubicSpline
 
     spline = CubicSpline(np.linspace(0.0, 100.0, n_samples), np.eye(n_samples))
     return np.asarray(spline(np.arange(101.0)))
-
-
-THRESHOLD = 0.2
-PERIOD = 100
 
 
 class Burst(NamedTuple):
@@ -304,15 +298,15 @@ class Burst(NamedTuple):
 def main_burst(curves: ArrayLike, *, threshold: float = THRESHOLD) -> Burst:
     """Peak, onset and offset of each cycle's main burst.
 
-    The peak is the highest point (a parabola through it and its neighbours gives the place between
-    the steps). Onset and offset are where the curve last rises above, and first falls below, the
-    lowest value plus a share of the range, seen from the peak, with linear interpolation.
+    The peak is the maximum (a parabola through it and its neighbours gives the position between the
+    steps). Onset and offset are the last rise above, and the first fall below, the minimum plus a
+    share of the range, seen from the peak, with linear interpolation.
 
-    A fifth of the difference between peak and baseline is a rule in use for the envelopes of
-    cyclic movements (Dorel et al., J Electromyogr Kinesiol 18 (2008) 857-865, pedalling): rules in
+    A fifth of the difference between peak and baseline is in use for the envelopes of cyclic
+    movements (Dorel et al., J Electromyogr Kinesiol 18 (2008) 857-865, pedalling). Thresholds in
     standard deviations of a resting baseline (Hodges & Bui, Electroencephalogr Clin Neurophysiol
-    101 (1996) 511-519) need rest, which a cycle does not hold. No one threshold suits all muscles
-    and efforts (Ozgunen et al., J Sports Sci Med 9 (2010) 620-628), so it is an option.
+    101 (1996) 511-519) require rest, which a gait cycle does not contain. No single threshold suits
+    all muscles and efforts (Ozgunen et al., J Sports Sci Med 9 (2010) 620-628), so it is an option.
 
     Parameters
     ----------
@@ -324,7 +318,7 @@ def main_burst(curves: ArrayLike, *, threshold: float = THRESHOLD) -> Burst:
     Returns
     -------
     Burst
-        NaN where a curve holds NaN or is constant.
+        NaN where a curve contains NaN or is constant.
 
     Raises
     ------
@@ -341,11 +335,10 @@ def main_burst(curves: ArrayLike, *, threshold: float = THRESHOLD) -> Burst:
     values = np.asarray(curves, dtype=np.float64)
     if values.ndim < 2 or values.shape[1] < 4:
         raise InputError(
-            f"burst: expected curves [cycle, sample, ...] of 4 samples or more, found "
-            f"{values.shape}"
+            f"curves: expected [cycle, sample, ...] of 4 samples or more, found {values.shape}"
         )
     if not 0.0 < threshold < 1.0:
-        raise InputError(f"burst: expected a threshold between 0 and 1, found {threshold}")
+        raise InputError(f"threshold {threshold}: expected between 0 and 1")
     rows = np.moveaxis(values, 1, -1)
     shape = rows.shape[:-1]
     rows = rows.reshape(-1, values.shape[1])
@@ -353,7 +346,7 @@ def main_burst(curves: ArrayLike, *, threshold: float = THRESHOLD) -> Burst:
     largest = np.max(np.abs(rows), axis=1, initial=0.0)
     usable = np.ptp(rows, axis=1) > CONSTANT * largest if len(rows) else np.zeros(0, bool)
     for row in np.flatnonzero(usable):
-        # Points 0 and 100 % are one: their mean closes the cycle without a step.
+        # 0 and 100 % are the same point: their mean closes the cycle without a step.
         fine = to_percents(values.shape[1]) @ rows[row]
         closed = np.append((fine[0] + fine[-1]) / 2.0, fine[1:-1])
         found[:, row] = _burst(closed, threshold)
@@ -363,7 +356,7 @@ def main_burst(curves: ArrayLike, *, threshold: float = THRESHOLD) -> Burst:
 def timing_error(
     measured: ArrayLike, estimate: ArrayLike, *, threshold: float = THRESHOLD
 ) -> Burst:
-    """How late the estimate's peak, onset and offset are, the shorter way around the cycle.
+    """Delay of the estimate's peak, onset and offset, the shorter way around the cycle.
 
     Parameters
     ----------
@@ -375,17 +368,12 @@ def timing_error(
     -------
     Burst
         Estimate minus measured, in % of the cycle, -50 to below 50, positive where the estimate is
-        late. NaN where one of the two has no burst.
+        late. NaN where one of the two curves has no burst.
     """
     first = main_burst(measured, threshold=threshold)
     second = main_burst(estimate, threshold=threshold)
     half = PERIOD / 2
     return Burst(*((b - a + half) % PERIOD - half for a, b in zip(first, second, strict=True)))
-
-
-def timing_error_ms(error: Burst, durations: ArrayLike) -> Burst:
-    """Timing errors in milliseconds from those in % of the cycle and durations in seconds."""
-    return Burst(*(milliseconds(part, durations) for part in error))
 
 
 def _burst(curve: NDArray[np.float64], threshold: float) -> tuple[float, float, float]:
@@ -399,7 +387,7 @@ def _burst(curve: NDArray[np.float64], threshold: float) -> tuple[float, float, 
 
 
 def _crossing(curve: NDArray[np.float64], top: int, step: int, level: float) -> float:
-    """Where the curve first comes down to the level, going from the peak."""
+    """First position from the peak where the curve falls to the level."""
     walk = curve[(top + step * np.arange(PERIOD + 1)) % PERIOD]
     below = int(np.argmax(walk <= level))
     high, low = walk[below - 1], walk[below]

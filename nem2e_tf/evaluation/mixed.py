@@ -1,6 +1,7 @@
-"""How much fits differ from seed to seed, kept apart from how much people differ.
+"""Variance components of scores: people against seeds, and people against muscles.
 
-Mixed-effects model of an entry's scores: muscles fixed, subjects random.
+`mixed_model` estimates an entry's mean over muscles with subjects as random effects; `seed_spread`
+separates the spread over seeds from that over people.
 """
 
 import warnings
@@ -14,29 +15,31 @@ from nem2e_tf.evaluation.results import (
     ENSEMBLE,
     SETTINGS,
     average_seeds,
+    by_columns,
+    by_muscle,
     check_results,
     entry_columns,
 )
 from nem2e_tf.evaluation.statistics import OVERALL, RESOLUTION
 
 MEASURES = ("rate", "skill")
-FEWEST = 4
-"""Groups: a variance estimated from fewer says next to nothing."""
+MIN_GROUPS = 4
+"""A variance estimated from fewer groups is close to meaningless."""
 
 OPTIMISERS = ("lbfgs", "powell", "nm")
-"""Tried in this order: a gradient step onto a variance of 0 ends the first in a singular matrix."""
+"""Tried in this order: with a variance near 0 the first can end in a singular matrix."""
 
 NUMBERS = ("mean", "mean_low", "mean_high", "t", "df", "p", "group_sd", "residual_sd")
 
 
 def mixed_model(results: pd.DataFrame) -> pd.DataFrame:
-    """Estimate the mean over muscles of each entry's rate and skill, subjects being random.
+    """Estimate the mean over muscles of each entry's rate and skill, with subjects as random.
 
     ``value ~ muscle + (1 | group)`` by restricted maximum likelihood (statsmodels ``MixedLM``,
     muscles coded as deviations from their mean, so that the intercept is the mean over muscles).
-    Unlike the mean of each subject's mean it uses subjects of whom some muscles are missing, and it
-    tells how alike a subject's muscles are. The intercept's test uses t with groups - 1 degrees of
-    freedom, not the normal distribution, which is too sure of itself with few people.
+    Unlike the mean of each subject's mean it uses subjects with missing muscles, and it estimates
+    how similar a subject's muscles are. The intercept is tested by t with groups - 1 degrees of
+    freedom, not by the normal distribution, whose p is too small with few people.
 
     Parameters
     ----------
@@ -46,33 +49,26 @@ def mixed_model(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an entry and measure (``rate``, ``skill``): ``n_groups``, ``n_muscles``, ``n``
+        One row per entry and measure (``rate``, ``skill``): ``n_groups``, ``n_muscles``, ``n``
         (values), ``mean`` with ``mean_low`` and ``mean_high`` (95 %), ``t``, ``df``, ``p``,
-        ``group_sd`` and ``residual_sd`` (standard deviations of the random part and the rest),
-        ``notes``. NaN and a note where there are fewer than four groups or two muscles, where
-        groups are blocks of one person, or where the model does not converge.
+        ``group_sd`` and ``residual_sd`` (standard deviations of the random effect and of the
+        residuals), ``notes``. NaN and a note where there are fewer than four groups or two muscles,
+        where groups are blocks of one person, or where the model does not converge.
     """
     table = average_seeds(results)
-    entry = entry_columns(table)
     rows: list[dict[str, Any]] = []
-    for key, part in table.groupby(entry, sort=False):
-        names = dict(zip(entry, key, strict=True))
+    for names, part in by_columns(table, entry_columns(table)):
         for measure in MEASURES:
             known = part[["group", "muscle", measure]].dropna().rename(columns={measure: "value"})
             n_groups, n_muscles = known["group"].nunique(), known["muscle"].nunique()
-            row = names | {
-                "measure": measure,
-                "n_groups": n_groups,
-                "n_muscles": n_muscles,
-                "n": len(known),
-                **dict.fromkeys(NUMBERS, np.nan),
-                "notes": "",
-            }
+            row = names | {"measure": measure, "n_groups": n_groups, "n_muscles": n_muscles}
+            row |= {"n": len(known), **dict.fromkeys(NUMBERS, np.nan), "notes": ""}
             if names["by"] == BLOCK:
                 row["notes"] = "blocks of one person: no model"
-            elif n_groups < FEWEST or n_muscles < 2:
+            elif n_groups < MIN_GROUPS or n_muscles < 2:
                 row["notes"] = (
-                    f"{n_groups} groups and {n_muscles} muscles: expected {FEWEST} and 2 or more"
+                    f"no model: it requires {MIN_GROUPS} groups and 2 muscles, found {n_groups} "
+                    f"and {n_muscles}"
                 )
             else:
                 row |= _fit(known, n_groups)
@@ -87,36 +83,33 @@ def _fit(known: pd.DataFrame, n_groups: int) -> dict[str, Any]:
     values = known["value"].to_numpy(float)
     design = _deviations(known["muscle"])
     left = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
-    spread = float(np.abs(left).max())
-    if spread <= RESOLUTION * max(1.0, float(np.abs(values).max())):
+    if np.abs(left).max() <= RESOLUTION * max(1.0, float(np.abs(values).max())):
         return {"notes": "no spread between groups: no model"}
-    # Values of about 1 let the optimiser's fixed step sizes fit.
+    # The optimisers' step sizes suit values of about 1.
     scale = float(left.std())
-    why = ""
+    reason = ""
     for optimiser in OPTIMISERS:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = MixedLM(values / scale, design, groups=known["group"].to_numpy()).fit(
-                    reml=True, method=optimiser
-                )
-            mean, error = float(found.fe_params[0]) * scale, float(found.bse_fe[0]) * scale
+                model = MixedLM(values / scale, design, groups=known["group"].to_numpy())
+                found = model.fit(reml=True, method=optimiser)
+                mean, error = float(found.fe_params[0]) * scale, float(found.bse_fe[0]) * scale
             group_sd = float(np.sqrt(max(float(np.asarray(found.cov_re)[0, 0]), 0.0))) * scale
         except (np.linalg.LinAlgError, ValueError, ZeroDivisionError) as failure:
-            why = f"the model cannot be fitted ({type(failure).__name__})"
+            reason = f"the model cannot be fitted ({type(failure).__name__})"
             continue
         if found.converged and np.isfinite(error) and error > 0.0:
             break
-        why = "the model does not converge"
+        reason = "the model does not converge"
     else:
-        return {"notes": why}
-    freedom = n_groups - 1
-    half = float(student.ppf(0.975, freedom)) * error
-    t = mean / error
+        return {"notes": reason}
+    freedom, t = n_groups - 1, mean / error
+    low, high = student.interval(0.95, freedom, loc=mean, scale=error)
     return {
         "mean": mean,
-        "mean_low": mean - half,
-        "mean_high": mean + half,
+        "mean_low": float(low),
+        "mean_high": float(high),
         "t": t,
         "df": float(freedom),
         "p": 2.0 * float(student.sf(abs(t), freedom)),
@@ -132,17 +125,14 @@ def _deviations(muscles: pd.Series) -> np.ndarray:
     return np.column_stack([np.ones(len(codes)), coding[codes]])
 
 
-SPREAD_MEASURES = ("rate", "skill")
-
-
 def seed_spread(results: pd.DataFrame) -> pd.DataFrame:
-    """Take the spread of a score apart into that over seeds and that over groups.
+    """Separate the spread of a score over seeds from that over groups.
 
-    A seed decides the initial weights, the order of the rows and who is set aside; another one is
-    the same experiment again, with the same people. Random-effects analysis of variance, by the
-    method of moments (Searle, Casella & McCulloch 1992): the variance over seeds is the mean over
-    groups of the variance within a group; the variance over groups is that of the groups' means
-    less what the seeds leave in them.
+    A seed determines the initial weights, the order of the rows and the validation set; another one
+    repeats the experiment with the same people. Random-effects analysis of variance, by the method
+    of moments (Searle, Casella & McCulloch 1992): the variance over seeds is the mean over groups
+    of the variance within a group; the variance over groups is that of the groups' means minus the
+    part of it that is due to seeds.
 
     Parameters
     ----------
@@ -152,23 +142,21 @@ def seed_spread(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an entry, muscle (then ``overall``: the mean over muscles of each group and seed)
+        One row per entry, muscle (then ``overall``: the mean over muscles of each group and seed)
         and measure (``rate``, ``skill``): ``n_groups``, ``n_seeds``, ``mean``; ``seed_sd``, NaN
-        with one seed; ``group_sd``, what people differ by, seeds apart (0 where seeds alone explain
-        what is seen); ``seed_share``: seed variance over the sum of both, for one fit. ``notes``.
+        with one seed; ``group_sd``, the spread between people without that of seeds (0 where seeds
+        alone explain the spread); ``seed_share``: seed variance over the sum of both, for one fit.
+        ``notes``.
     """
     table = check_results(results)
     table = table[table["seed"] != ENSEMBLE]
-    entry = [*(["run"] if "run" in table.columns else []), "by", *SETTINGS]
     rows: list[dict[str, Any]] = []
-    for key, part in table.groupby(entry, sort=False):
-        names = dict(zip(entry, key, strict=True))
-        parts = [(str(name), one) for name, one in part.groupby("muscle", sort=False)]
-        means = (
-            part.groupby(["group", "seed"], sort=False)[list(SPREAD_MEASURES)].mean().reset_index()
-        )
-        for muscle, one in [*parts, (OVERALL, means)]:
-            for measure in SPREAD_MEASURES:
+    for names, part in by_columns(
+        table, [*(["run"] if "run" in table.columns else []), "by", *SETTINGS]
+    ):
+        means = part.groupby(["group", "seed"], sort=False)[list(MEASURES)].mean().reset_index()
+        for muscle, one in (*by_muscle(part), (OVERALL, means)):
+            for measure in MEASURES:
                 wide = one.pivot(index="group", columns="seed", values=measure)
                 found = components(wide.to_numpy(dtype=float))
                 rows.append(names | {"muscle": muscle, "measure": measure} | found)
@@ -188,33 +176,27 @@ def components(values: np.ndarray) -> dict[str, Any]:
     known = [row for row in known if len(row)]
     several = [row for row in known if len(row) > 1]
     means = np.array([row.mean() for row in known])
-    found: dict[str, Any] = {
-        "n_groups": len(known),
-        "n_seeds": max((len(row) for row in known), default=0),
-        "mean": float(means.mean()) if len(means) else np.nan,
-        "seed_sd": np.nan,
-        "group_sd": np.nan,
-        "seed_share": np.nan,
-        "notes": "",
-    }
+    within = between = np.nan
     notes = []
-    within = np.nan
     if several:
         squares = sum(float(((row - row.mean()) ** 2).sum()) for row in several)
         within = squares / sum(len(row) - 1 for row in several)
-        found["seed_sd"] = float(np.sqrt(within))
     else:
         notes.append("one seed: its spread is unknown" if known else "no value")
     if len(known) > 1:
-        # Seeds of groups that have fewer leave more in their mean.
-        left = 0.0 if np.isnan(within) else within * float(np.mean([1 / len(r) for r in known]))
-        between = max(float(means.var(ddof=1)) - left, 0.0)
-        found["group_sd"] = float(np.sqrt(between))
-        if not several:
-            notes.append("the spread of groups holds that of seeds")
-        elif between + within > 0.0:
-            found["seed_share"] = within / (between + within)
+        # The mean of a group with fewer seeds contains more of their variance.
+        seeds = float(np.nan_to_num(within) * np.mean([1 / len(row) for row in known]))
+        between = max(float(means.var(ddof=1)) - seeds, 0.0)
+        notes += [] if several else ["the spread of groups includes that of seeds"]
     elif known:
         notes.append("one group: the spread of groups is unknown")
-    found["notes"] = "; ".join(notes)
-    return found
+    total = between + within
+    return {
+        "n_groups": len(known),
+        "n_seeds": max((len(row) for row in known), default=0),
+        "mean": float(means.mean()) if len(means) else np.nan,
+        "seed_sd": float(np.sqrt(within)),
+        "group_sd": float(np.sqrt(between)),
+        "seed_share": within / total if total > 0.0 else np.nan,
+        "notes": "; ".join(notes),
+    }

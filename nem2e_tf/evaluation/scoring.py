@@ -1,10 +1,10 @@
-"""One group's scores: the refined cycles against the simulation and the mean EMG pattern.
+"""Scores of one group: the refined cycles against the simulation and the mean EMG pattern.
 
-A cycle whose measured curve for a muscle holds NaN is left out for that muscle; how many cycles
-remain is part of the score. NaN in an estimate is never left out: it makes the score NaN.
+A cycle whose measured curve for a muscle contains NaN is left out for that muscle; the number of
+remaining cycles is part of the score. NaN in an estimate is never left out: it makes the score NaN.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ SCORE_COLUMNS = (
     "lag_ms",
 )
 
-
+# Larger arrays are scored in blocks of cycles, which bounds the memory of the lags.
 CYCLES_AT_A_TIME = 4096
 
 
@@ -34,10 +34,10 @@ def group_error(
     *,
     keep: "NDArray[np.bool_] | None" = None,
 ) -> NDArray[np.float64]:
-    """Error of a group: mean over the cycles of each condition, then over the conditions.
+    """Average an error over the cycles of each condition, then over the conditions of a group.
 
-    The paper's subject value is such a mean over four speeds: a condition with many cycles weighs
-    no more than one with few.
+    The paper's subject value is such a mean over four speeds: a condition with many cycles has the
+    same weight as one with few.
 
     Parameters
     ----------
@@ -46,12 +46,12 @@ def group_error(
     condition : array [cycle]
         The condition of each cycle.
     keep : boolean array [cycle, ...], optional
-        Which cycles count; all by default. A condition without any is not part of the mean.
+        Cycles that count; all by default. A condition without any is not part of the mean.
 
     Returns
     -------
     float64 array [...]
-        NaN where no cycle counts or one that counts is NaN.
+        NaN where no cycle counts, or where one that counts is NaN.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def group_error(
     labels = np.asarray(condition)
     if labels.shape != error.shape[:1]:
         raise InputError(
-            f"condition: expected one a cycle ({error.shape[0]}), found shape {labels.shape}"
+            f"condition: expected one per cycle ({error.shape[0]}), found shape {labels.shape}"
         )
     counted = np.ones(error.shape, dtype=bool) if keep is None else np.asarray(keep, dtype=bool)
     total = np.zeros(error.shape[1:])
@@ -89,28 +89,27 @@ def score(
     Parameters
     ----------
     measured : array [cycle, sample, muscle]
-        Normalised EMG. A cycle that holds NaN for a muscle is left out for that muscle.
+        Normalised EMG. A cycle with NaN for a muscle is left out for that muscle.
     simulated : array [cycle, sample, muscle]
         The mean of each muscle's simulated counterparts.
     mean_pattern : array [sample, muscle] or [cycle, sample, muscle]
-        The mean EMG pattern of the training cycles: see `mean_pattern`.
+        The mean EMG pattern of the training cycles; see `mean_pattern`.
     refined : array [cycle, sample, muscle]
-        What the refiner made of the simulation.
+        The refiner's output.
     conditions : array [cycle]
         Such as the speed; see `group_error`.
     durations : array [cycle]
-        Of each cycle, in seconds.
+        In seconds.
 
     Returns
     -------
     list of dict
-        One a muscle, with the keys `SCORE_COLUMNS`: ``n_cycles``; ``rmse_simulated``,
+        One per muscle, with the keys `SCORE_COLUMNS`: ``n_cycles``; ``rmse_simulated``,
         ``rmse_mean_pattern`` and ``rmse_refined`` (see `group_error`, in units of the EMG);
         ``rate`` = (refined - simulated) / simulated, negative is better; ``skill`` = 1 - refined /
-        mean pattern, positive is better (both of the group's errors, not means of ratios; NaN where
-        the divisor is 0); ``r`` and ``lag_ms`` of the refined curves, means over the cycles that
-        have one (a constant curve has none: see `correlation` and `lag_percent`). With no cycle all
-        but ``n_cycles`` are NaN.
+        mean pattern, positive is better (both from the group's errors, not means of ratios; NaN
+        where the divisor is 0); ``r`` and ``lag_ms`` of the refined curves, means over the cycles
+        that have one (a constant curve has none). Without any cycle all but ``n_cycles`` are NaN.
 
     Raises
     ------
@@ -122,20 +121,14 @@ def score(
         raise InputError(f"measured: expected [cycle, sample, muscle], found {target.shape}")
     if np.shape(durations) != target.shape[:1]:
         raise InputError(
-            f"durations: expected one a cycle ({target.shape[0]}), found {np.shape(durations)}"
+            f"durations: expected one per cycle ({target.shape[0]}), found {np.shape(durations)}"
         )
     pattern = np.asarray(mean_pattern)
     if pattern.ndim == 2:
         pattern = np.broadcast_to(pattern, (len(target), *pattern.shape))
-    arrays = (target, np.asarray(simulated), pattern, np.asarray(refined), np.asarray(durations))
-    parts = [
-        _by_cycle(*(array[start : start + CYCLES_AT_A_TIME] for array in arrays))
-        for start in range(0, max(len(target), 1), CYCLES_AT_A_TIME)
-    ]
-    keep, *errors, r, lag = (np.concatenate(values) for values in zip(*parts, strict=True))
+    keep, *errors, r, lag = _in_blocks(_by_cycle, target, simulated, pattern, refined, durations)
     before, blind, after = (group_error(error, conditions, keep=keep) for error in errors)
     columns = {
-        "n_cycles": keep.sum(axis=0),
         "rmse_simulated": before,
         "rmse_mean_pattern": blind,
         "rmse_refined": after,
@@ -145,16 +138,15 @@ def score(
         "lag_ms": _mean_of_known(lag),
     }
     return [
-        {"n_cycles": int(columns["n_cycles"][muscle])}
-        | {name: float(columns[name][muscle]) for name in SCORE_COLUMNS[1:]}
-        for muscle in range(target.shape[2])
+        {"n_cycles": int(n), **{name: float(columns[name][muscle]) for name in SCORE_COLUMNS[1:]}}
+        for muscle, n in enumerate(keep.sum(axis=0))
     ]
 
 
 def group_rmse(
     measured: ArrayLike, estimate: ArrayLike, *, conditions: ArrayLike
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Root mean square error of a group, as in `score`, without the lags, which take the time.
+    """Root mean square error of a group, as in `score` but without the slow lags.
 
     Parameters
     ----------
@@ -175,15 +167,26 @@ def group_rmse(
     >>> n_cycles.tolist(), error.tolist()
     ([2], [0.5])
     """
-    target = np.asarray(measured)
-    curves = np.broadcast_to(np.asarray(estimate), target.shape)
-    parts = [
-        (~np.isnan(block).any(axis=1), rmse(block, curves[start : start + CYCLES_AT_A_TIME]))
-        for start in range(0, max(len(target), 1), CYCLES_AT_A_TIME)
-        for block in (target[start : start + CYCLES_AT_A_TIME],)
-    ]
-    keep, errors = (np.concatenate(values) for values in zip(*parts, strict=True))
+    curves = np.broadcast_to(np.asarray(estimate), np.shape(measured))
+    keep, errors = _in_blocks(lambda a, b: (_known(a), rmse(a, b)), measured, curves)
     return keep.sum(axis=0), group_error(errors, conditions, keep=keep)
+
+
+def _in_blocks(
+    function: Callable[..., tuple[NDArray[Any], ...]], *arrays: ArrayLike
+) -> list[NDArray[Any]]:
+    """Results of a function of arrays [cycle, ...], computed for some cycles at a time."""
+    whole = [np.asarray(array) for array in arrays]
+    parts = [
+        function(*(array[start : start + CYCLES_AT_A_TIME] for array in whole))
+        for start in range(0, max(len(whole[0]), 1), CYCLES_AT_A_TIME)
+    ]
+    return [np.concatenate(values) for values in zip(*parts, strict=True)]
+
+
+def _known(measured: NDArray[Any]) -> NDArray[np.bool_]:
+    """Cycles and muscles with EMG."""
+    return np.asarray(~np.isnan(measured).any(axis=1))
 
 
 def _by_cycle(
@@ -193,9 +196,9 @@ def _by_cycle(
     refined: NDArray[Any],
     durations: NDArray[Any],
 ) -> tuple[NDArray[Any], ...]:
-    """Which cycles count, three errors, r and lag in ms of some cycles, each [cycle, muscle]."""
+    """Cycles that count, three errors, r and lag in ms, each [cycle, muscle]."""
     return (
-        ~np.isnan(target).any(axis=1),
+        _known(target),
         rmse(target, simulated),
         rmse(target, pattern),
         rmse(target, refined),
@@ -207,15 +210,14 @@ def _by_cycle(
 def mean_pattern(
     measured: ArrayLike, *, rows: "NDArray[np.intp] | None" = None
 ) -> NDArray[np.float64]:
-    """Mean EMG pattern of the training cycles: the estimate that never looks at its input.
+    """Mean EMG pattern of the training cycles: the estimate that does not depend on its input.
 
     Parameters
     ----------
     measured : array [cycle, sample, muscle]
-        Training cycles, all conditions. A cycle that holds NaN for a muscle is left out for that
-        muscle.
+        Training cycles, all conditions. A cycle with NaN for a muscle is left out for that muscle.
     rows : int array, optional
-        Which cycles, of an array that may be memory-mapped; all by default.
+        Indices of the cycles, of an array that may be memory-mapped; all by default.
 
     Returns
     -------
@@ -242,7 +244,7 @@ def mean_pattern(
 def mean_pattern_per_condition(
     measured: ArrayLike, *, conditions: ArrayLike, wanted: "Sequence[Any] | NDArray[Any]"
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Mean EMG pattern of the training cycles of the same condition: a second reference.
+    """Mean EMG pattern of the training cycles of the same condition: a stronger reference.
 
     Parameters
     ----------
@@ -251,15 +253,15 @@ def mean_pattern_per_condition(
     conditions : array [cycle]
         The condition of each training cycle.
     wanted : sequence [other cycle]
-        The conditions of the cycles to be estimated.
+        The condition of each cycle to estimate.
 
     Returns
     -------
     patterns : float64 array [other cycle, sample, muscle]
         The mean pattern of each one's condition. Where training has no cycle of a condition with a
-        muscle's EMG, the mean pattern over all conditions stands in.
+        muscle's EMG, it is the mean pattern over all conditions.
     pooled : boolean array [other cycle, muscle]
-        Where it does.
+        True where it is over all conditions.
     """
     curves = np.asarray(measured)
     labels = np.asarray(conditions)
@@ -276,7 +278,7 @@ def mean_pattern_per_condition(
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[Any]) -> NDArray[np.float64]:
-    """Divide; NaN, without a warning, where the divisor is 0."""
+    """Divide; NaN where the divisor is 0, without a warning."""
     return np.asarray(part) / np.where(np.asarray(whole) == 0, np.nan, whole)
 
 

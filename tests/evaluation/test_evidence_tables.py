@@ -133,9 +133,9 @@ def test_mixed_model_where_people_differ_by_nothing():
 def test_mixed_model_where_n_does_not_allow():
     few = mixed_model(made(groups=3))
     assert few["p"].isna().all()
-    assert few["notes"].str.contains("3 groups").all()
+    assert few["notes"].str.contains("requires 4 groups and 2 muscles, found 3 and 3").all()
     single = mixed_model(made().query("muscle == 'soleus'"))
-    assert single["notes"].str.contains("1 muscles").all()
+    assert single["notes"].str.contains("found 8 and 1").all()
     flat = mixed_model(pd.DataFrame([row("m", n, g, 0.4) for g in range(5) for n in MUSCLES]))
     assert flat["notes"].str.contains("no spread").all()
     assert mixed_model(made(by="block"))["notes"].str.contains("blocks").all()

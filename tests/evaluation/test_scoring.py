@@ -157,7 +157,7 @@ def test_many_cycles_are_scored_some_at_a_time(monkeypatch):
 
 
 def test_wrong_shapes_are_refused():
-    with pytest.raises(InputError, match="one a cycle"):
+    with pytest.raises(InputError, match="one per cycle"):
         group_error([1.0, 2.0], ["a"])
     with pytest.raises(InputError, match=r"\[cycle, sample, muscle\]"):
         score_levels_of_two_dimensions()

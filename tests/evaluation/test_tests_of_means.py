@@ -129,7 +129,7 @@ def test_families_are_an_entry_under_several_patterns_where_there_are_several():
     m, n = (part["difference"].to_numpy() for _, part in found.groupby("family"))
     np.testing.assert_allclose(m, n)
     assert between_patterns(of_patterns(RATES))["family"].unique().tolist() == [
-        "one entry a pattern"
+        "one entry per pattern"
     ]
 
 

@@ -142,7 +142,7 @@ def test_tables_of_little():
 
 def test_shapes_that_do_not_fit():
     given = {"muscles": ["m"], "groups": ["a"], "conditions": ["x"], "durations": [1.0]}
-    with pytest.raises(InputError, match="estimate: expected"):
+    with pytest.raises(InputError, match="estimated: expected"):
         curve_metrics(np.zeros((1, 20, 1)), np.zeros((1, 19, 1)), **given)
     with pytest.raises(InputError, match="durations: expected"):
         curve_metrics(np.zeros((1, 20, 1)), np.zeros((1, 20, 1)), **(given | {"durations": []}))

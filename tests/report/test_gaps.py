@@ -136,7 +136,7 @@ def test_the_treadmill_walk_says_what_the_mean_pattern_alone_reaches(shared_data
     )
     fitted_run(tmp_path / "run", cohort, settings)
     said = said_by_report(tmp_path / "run", tmp_path / "report")
-    assert "The mean EMG pattern alone, which never looks at its input, has a rate of -0.84" in said
+    assert "The mean EMG pattern, which does not depend on its input, has a rate of -0.84" in said
     # Also the entries' shares of the gain, and who adds skill.
     assert re.search(r"linear 9[678] %", said)
     assert "Skill over the mean pattern in every block: linear." in said

@@ -114,7 +114,7 @@ def test_page_says_what_the_mean_pattern_reaches_and_who_adds(real):
     blind = results[results["model"] == "mean-pattern"]
     rate = blind[blind["pattern"] == "all-entire"].groupby("group")["rate"].mean().mean()
     said = text_of(real / "report" / "report.html")
-    assert "The mean EMG pattern alone, which never looks at its input, has a rate of" in said
+    assert "The mean EMG pattern, which does not depend on its input, has a rate of" in said
     assert f"has a rate of {rate:+.2f}" in said
     assert "Share of an entry's gain over the simulation" in said
     assert "Skill over the mean pattern" in said
