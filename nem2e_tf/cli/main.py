@@ -1,9 +1,7 @@
-"""``nem2e-tf``: the commands are loaded only when they are called.
-
-Groups whose commands are modules, imported only when they are called.
-"""
+"""``nem2e-tf``: the command line, whose commands are imported only when they are called."""
 
 import importlib
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -13,6 +11,8 @@ from nem2e_tf import __version__
 from nem2e_tf.errors import InputError, near
 
 Commands = dict[str, tuple[str, str, str]]
+
+_COMMAND = "nem2e_tf.command"
 
 
 class LazyGroup(click.Group):
@@ -41,6 +41,7 @@ class LazyGroup(click.Group):
             ctx.fail(f"no command {cmd_name!r}{near(cmd_name, list(self.modules))}")
         module, name, _ = self.modules[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"nem2e_tf.cli.{module}"), name)
+        ctx.meta[_COMMAND] = command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -81,8 +82,12 @@ def group() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line; errors that a user can mend take one line and exit code 2."""
+    context = None
     try:
-        group.main(arguments, prog_name="nem2e-tf", standalone_mode=False)
+        with group.make_context(
+            "nem2e-tf", list(sys.argv[1:] if arguments is None else arguments)
+        ) as context:
+            group.invoke(context)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.UsageError as error:
@@ -94,7 +99,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except click.ClickException as error:
         _fail(error.format_message())
     except InputError as error:
-        _fail(str(error))
+        _fail(with_options(str(error), context.meta.get(_COMMAND) if context else None))
     except (KeyboardInterrupt, click.Abort):
         click.echo("nem2e-tf: interrupted; run the same command again to go on", err=True)
         sys.exit(INTERRUPTED)
@@ -103,6 +108,36 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(0)
+
+
+def with_options(message: str, command: click.Command | None) -> str:
+    """Replace the parameters that a message begins with by the options of a command.
+
+    The library names parameters (``jobs 0: expected ...``), and the command line options
+    (``--jobs 0: expected ...``).
+
+    Examples
+    --------
+    >>> command = click.Command("cv", params=[click.Option(["--set-aside"])])
+    >>> with_options("set_aside 2: expected a share below 1", command)
+    '--set-aside 2: expected a share below 1'
+    """
+    begin, colon, rest = message.partition(":")
+    if command is None or not colon:
+        return message
+    options = {
+        str(parameter.name): max(parameter.opts, key=len)
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+    }
+    # Of a name and its value the name comes first: `jobs 0`. Several are joined: `by and blocks`.
+    names = re.split(r"(, | and | or )", begin)
+    words = [name.split(" ", 1) for name in names]
+    if words[0][0] not in options:
+        return message
+    for word in words:
+        word[0] = options.get(word[0], word[0])
+    return "".join(" ".join(word) for word in words) + colon + rest
 
 
 def _fail(message: str) -> NoReturn:

@@ -77,7 +77,7 @@ TRAIN = ("train", "{folder}/cohort", "--model", "lstm", "-o", "{out}")
         ((*CV, "--units", "0"), ["units", "found 0"]),
         ((*CV, "--units", "many"), ["'--units'", "integer"]),
         ((*CV, "--epochs", "-3"), ["epochs", "found -3"]),
-        ((*CV, "--learning-rate", "nan"), ["learning_rate"]),
+        ((*CV, "--learning-rate", "nan"), ["--learning-rate"]),
         ((*CV, "--dropout", "1"), ["dropout"]),
         ((*CV, "--seeds", "0"), ["seeds 0"]),
         ((*CV, "--jobs", "0"), ["jobs 0"]),
@@ -171,7 +171,7 @@ def test_interrupting_says_how_to_go_on(monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nem2e_tf.cli.main.group.main", interrupt)
+    monkeypatch.setattr("nem2e_tf.cli.main.group.invoke", interrupt)
     code, out, err = call(capsys, "cv")
     assert (code, out) == (130, "")
     assert err == "nem2e-tf: interrupted; run the same command again to go on\n"
