@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from nem2e_tf.cohorts.cohort import Cohort
     from nem2e_tf.refiners.recording import Refined, Refines
+    from nem2e_tf.training.recipe import Recipe
 
     PathLike = str | os.PathLike[str]
 
@@ -39,6 +41,7 @@ class Run:
 
     def __init__(self, path: "PathLike") -> None:
         self.path = Path(path)
+        self._folder: Any = None
         if not self.path.is_dir():
             raise InputError(f"{self.path}: expected a run folder, found no such folder")
 
@@ -72,9 +75,22 @@ class Run:
         muscles : bool
             Print a table per entry with one row per muscle as well.
         """
-        from nem2e_tf.report.tables import print_report
+        from rich.console import Console
 
-        print_report(self.results, self.references, muscles=muscles)
+        from nem2e_tf.report.evidence import gather
+        from nem2e_tf.report.notes import notes
+        from nem2e_tf.report.tables import leaderboard, muscle_tables
+
+        console = Console(highlight=False)
+        evidence = gather(self.results, self.references)
+        for by in evidence.kinds():
+            for one in (
+                leaderboard(evidence, by=by),
+                *(muscle_tables(evidence, by=by) if muscles else ()),
+            ):
+                console.print(one)
+            for note in notes(evidence, by=by):
+                console.print(note, markup=False)
 
     def report(
         self,
@@ -102,13 +118,104 @@ class Run:
         Path
             The page.
         """
-        from nem2e_tf.report.material import report
+        from nem2e_tf.report.material import write_report
 
-        return report([self.path], out, cohort=cohort, controls=controls, models=models).page
+        write_report(
+            (self.path,),
+            Path(out),
+            cohort=None if cohort is None else Path(cohort),
+            controls=tuple(Path(folder) for folder in controls),
+            models=tuple(models),
+        )
+        return Path(out) / "report.html"
 
-    def compare(self, other: "Run | PathLike") -> Any:
-        """Compare with another run of the same cohort, paired by what was left out."""
-        return compare(self, other)
+
+def cross_validate(
+    cohort: "Cohort | PathLike",
+    models: "str | Sequence[str]",
+    *,
+    out: "PathLike | None" = None,
+    patterns: "str | Sequence[str]" = ALL_ENTIRE,
+    targets: str = EACH,
+    output: str = DIRECT,
+    recipe: "str | Recipe" = "fast",
+    by: str | None = None,
+    blocks: int | None = None,
+    seeds: int = 1,
+    jobs: int | None = None,
+    **more: Any,
+) -> Run:
+    """Cross-validate refiners on a cohort, leaving one group of cycles out at a time.
+
+    Each refiner is fitted once per group on the cycles of all other groups, and scored on the
+    cycles that were left out. An interrupted run continues where it was when the same call is
+    repeated.
+
+    Parameters
+    ----------
+    cohort : Cohort or path-like
+        A cohort, or its folder.
+    models : str or callable, or sequence of them
+        Entries of the zoo, such as ``["linear", "seq2seq"]``, functions of your own that build a
+        Keras model, or such functions in files, as ``"my_refiner.py:my_refiner"``.
+    out : path-like, optional
+        The run folder. By default a temporary folder that lives as long as the returned object.
+    patterns : str or sequence of {"one-quarter", "one-entire", "all-entire"}
+        Input patterns.
+    targets : {"each", "joint"}
+        One model per muscle (the paper's way), or one for all muscles (``all-entire`` only).
+    output : {"direct", "residual"}
+        Predict activity, or its difference from the mean pattern of the training cycles.
+    recipe : {"fast", "paper"} or Recipe
+        How networks are trained.
+    by : str, optional
+        Column of the cohort's cycles whose groups are left out; ``subject`` by default.
+    blocks : int, optional
+        For a cohort of one subject: number of blocks of consecutive cycles to leave out instead.
+    seeds : int
+        Fits of each network; with more than one, their ensemble too.
+    jobs : int, optional
+        Processes; by default one per core. Results do not depend on it.
+    **more
+        Settings of the recipe, such as ``epochs=50``, and the other options of
+        `nem2e_tf.training.cross_validation.cross_validate`.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    InputError
+        The cohort cannot be read, an option is wrong, or `out` holds something else.
+
+    Examples
+    --------
+    >>> import nem2e_tf as nem2e
+    >>> run = nem2e.cross_validate(nem2e.synthesise("walk"), ["opensim", "affine"], jobs=1)
+    >>> round(float(run.results.groupby("model")["rate"].mean()["affine"]), 2)
+    -0.4
+    """
+    from nem2e_tf.training.cross_validation import cross_validate as fit
+
+    folder = fit(
+        cohort,
+        models,
+        out=out,
+        patterns=patterns,
+        targets=targets,
+        output=output,
+        recipe=recipe,
+        by=by,
+        blocks=blocks,
+        seeds=seeds,
+        jobs=jobs,
+        **more,
+    )
+    run = Run(folder.path)
+    # A temporary folder is removed with the object that holds it.
+    run._folder = folder
+    return run
 
 
 def load_run(path: "PathLike") -> Run:

@@ -1,13 +1,8 @@
 """The Python package as its users see it: names, laziness, and the lines of the documentation."""
 
-import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 import nem2e_tf as nem2e

@@ -31,7 +31,7 @@ MAY_IMPORT = {
 }
 # The one file that puts simulation and refining together also draws and checks.
 ESTIMATE = (*DATA, "refiners", "export", "report", "simulate")
-FRONT = ("cli",)
+FRONT = ("front", "cli")
 
 HEAVY = ("tensorflow", "keras", "ai_edge_litert", "matplotlib", "sklearn", "statsmodels")
 # Importing these must not load what is heavy, nor pandas where a device runs them.

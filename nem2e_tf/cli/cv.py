@@ -13,7 +13,7 @@ from nem2e_tf.cli.options import (
     output_option,
     pattern_option,
 )
-from nem2e_tf.names import ALL_ENTIRE
+from nem2e_tf.names import ALL_ENTIRE, EACH
 
 
 @click.command(name="cv")
@@ -46,6 +46,7 @@ def command(
     muscles: bool,
     as_json: bool,
     out: Path,
+    targets: str | None,
     **given: Any,
 ) -> None:
     """Cross-validate refiners on COHORT, leaving one group out at a time.
@@ -62,6 +63,7 @@ def command(
             cohort,
             models,
             out=out,
+            targets=targets or EACH,
             options=entry_options(options, models),
             quarter_samples=int(quarter_samples),
             progress=progress.update,

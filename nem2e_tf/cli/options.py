@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.names import DIRECT, EACH, OUTPUTS, PATTERNS, TARGETS
+from nem2e_tf.names import DIRECT, OUTPUTS, PATTERNS, TARGETS
 
 PATH = click.Path(path_type=Path)
 
@@ -36,8 +36,8 @@ def pattern_option(name: str, /, **more: Any) -> Callable[[Function], Function]:
 FITTING: dict[str, dict[str, Any]] = {
     "--targets": {
         "type": click.Choice(TARGETS),
-        "default": EACH,
-        "help": "One model per muscle (the paper's way), or one for all.",
+        "help": "One model per muscle (the paper's way), or one for all.  [default: each; for "
+        "'train': joint where the input pattern allows it]",
     },
     "--output": {
         "type": click.Choice(OUTPUTS),

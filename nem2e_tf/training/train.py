@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.evaluation.scoring import mean_pattern, score
-from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH
+from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH, JOINT
 from nem2e_tf.refiners.info import Muscle, Reference, RefinerInfo
 from nem2e_tf.refiners.refiner import Refiner, refuse_foreign_files, save_refiner
 from nem2e_tf.training.chunk import Workshop, set_up_tensorflow
@@ -40,7 +40,7 @@ def train(
     *,
     out: "str | os.PathLike[str] | None" = None,
     pattern: str = ALL_ENTIRE,
-    targets: str = EACH,
+    targets: str | None = None,
     output: str = DIRECT,
     recipe: "str | Recipe" = "fast",
     by: str | None = None,
@@ -69,7 +69,10 @@ def train(
         The refiner folder to write; an earlier refiner there is replaced.
     pattern : {"one-quarter", "one-entire", "all-entire"}
         Input pattern.
-    targets, output, recipe, quarter_samples, **changes
+    targets : {"joint", "each"}, optional
+        One model for all muscles, or one per muscle; by default ``joint`` where the input pattern
+        allows it, which is one file to ship.
+    output, recipe, quarter_samples, **changes
         See `nem2e_tf.training.cross_validation.cross_validate`.
     by : str, optional
         Column of the cohort's cycles whose groups form the validation set; by default ``subject``,
@@ -108,7 +111,7 @@ def train(
     settings = Settings(
         models=(model,),
         patterns=(pattern,),
-        targets=targets,
+        targets=targets or (JOINT if pattern == ALL_ENTIRE else EACH),
         output=output,
         recipe=recipe_of(recipe, **changes),
         by=by or "subject",
