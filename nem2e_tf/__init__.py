@@ -16,19 +16,25 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.2.0"
 
 if TYPE_CHECKING:
-    from nem2e_tf.cohorts.cohort import Cohort as Cohort, load_cohort as load_cohort
+    from nem2e_tf.cohorts.cohort import Cohort as Cohort
+    from nem2e_tf.cohorts.cohort import load_cohort as load_cohort
     from nem2e_tf.cohorts.datasets.hamner2013 import import_hamner2013 as import_hamner2013
     from nem2e_tf.cohorts.datasets.liu2008 import import_liu2008 as import_liu2008
     from nem2e_tf.cohorts.manifest.build import build_cohort as build_cohort
     from nem2e_tf.cohorts.synthetic.cohorts import synthesise as synthesise
     from nem2e_tf.controls import control as control
     from nem2e_tf.errors import InputError as InputError
+    from nem2e_tf.export.exporter import export as export
     from nem2e_tf.export.runtime.load import load as load
-    from nem2e_tf.front import Run as Run, cross_validate as cross_validate, load_run as load_run, refine_recording as refine_recording
+    from nem2e_tf.front import Run as Run
+    from nem2e_tf.front import cross_validate as cross_validate
+    from nem2e_tf.front import load_run as load_run
+    from nem2e_tf.front import refine_recording as refine_recording
     from nem2e_tf.refiners.refiner import Refiner as Refiner
     from nem2e_tf.training.train import train as train
-    from nem2e_tf.zoo import create as create, list_models as list_models, register as register
-    from nem2e_tf.export.exporter import export as export
+    from nem2e_tf.zoo import create as create
+    from nem2e_tf.zoo import list_models as list_models
+    from nem2e_tf.zoo import register as register
 
 __all__ = [
     "Cohort",
