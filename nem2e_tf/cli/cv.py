@@ -54,8 +54,7 @@ def command(
     Results go to a run folder. To continue an interrupted run, give the same command again.
     """
     from nem2e_tf.cli.progress import FitProgress
-    from nem2e_tf.cli.report import print_report
-    from nem2e_tf.report.runs import read_runs
+    from nem2e_tf.cli.report import print_evidence
     from nem2e_tf.training.cross_validation import cross_validate
 
     with FitProgress() as progress:
@@ -70,13 +69,6 @@ def command(
             on_plan=progress.plan,
             **given,
         )
-    results, references = read_runs((out,))
-    if as_json:
-        import json
-
-        from nem2e_tf.report.tables import to_json
-
-        click.echo(json.dumps(to_json(results, references), indent=1, allow_nan=False))
-    else:
-        print_report(results, references, muscles=muscles)
+    print_evidence((out,), muscles=muscles, as_json=as_json)
+    if not as_json:
         click.echo(f"Run: {out}")

@@ -56,7 +56,7 @@ COMMANDS = {
     "train": ("train", "command", "Train one refiner on a whole cohort."),
     "cv": ("cv", "command", "Cross-validate refiners, leaving groups out."),
     "report": ("report", "command", "Print the evidence of runs, or write it as a page."),
-    "compare": ("compare", "command", "Compare two runs."),
+    "compare": ("report", "compare_command", "Compare two runs."),
     "control": ("control", "command", "Run controls on a run: what its gain is made of."),
     "export": ("export", "command", "Write a refiner as TFLite, SavedModel or ONNX, checked."),
     "refine": ("refine", "command", "Refine an activation file."),

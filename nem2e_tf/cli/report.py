@@ -1,8 +1,8 @@
-"""``nem2e-tf report``: the evidence in one or several runs."""
+"""``nem2e-tf report`` and ``nem2e-tf compare``: the evidence of runs, printed or as a page."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,108 +10,107 @@ from nem2e_tf.cli.options import PATH, json_option
 from nem2e_tf.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import Console
+    from rich.console import RenderableType
 
-
-WIDTH = 100
+muscles_option = click.option(
+    "--muscles", is_flag=True, help="Add one row per muscle to every entry."
+)
 
 
 @click.command(name="report")
-@click.argument("run", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--muscles", is_flag=True, help="Add one table an entry with a row a muscle.")
+@click.argument("run", nargs=-1, required=True, type=PATH)
+@muscles_option
 @json_option("everything")
 @click.option(
     "-o", "--out", "output", type=PATH, help="Write a page with tables and figures to this folder."
 )
 @click.option(
-    "--cohort", type=PATH, help="The runs' cohort, for traces.  [default: found beside the runs]"
+    "--cohort",
+    type=PATH,
+    help="The cohort of the runs, for traces.  [default: searched for next to the runs]",
 )
 @click.option(
     "--control",
     "controls",
     multiple=True,
     type=PATH,
-    help="Folder of a control; may be repeated. Those beside the runs are found.",
+    help="Folder of a control; repeatable. Controls next to the runs are added.",
 )
 @click.option(
     "--entry",
     "models",
     multiple=True,
-    help="Entry whose curves are drawn; may be repeated.  [default: highest skill of each pattern]",
+    help="Model whose curves are drawn; repeatable.  [default: highest skill of each pattern]",
 )
 def command(
-    run: tuple[Path, ...],
-    *,
-    muscles: bool,
-    as_json: bool,
-    output: Path | None,
-    cohort: Path | None,
-    controls: tuple[Path, ...],
-    models: tuple[str, ...],
+    run: tuple[Path, ...], *, muscles: bool, as_json: bool, output: Path | None, **given: Any
 ) -> None:
-    """Print the evidence in one or several RUNs of one cohort, or write it as a page with -o.
+    """Print the evidence of one or several RUNs of one cohort, or write it as a page with -o.
 
-    Every entry with its rate (against OpenSim), its skill (against the mean EMG pattern) and its
-    RMSE against seq2seq, with 95 % intervals over the subjects left out and Holm-adjusted p. With
-    -o: report.html, which needs no network, with figures and tables beside it.
+    Shows for every entry its rate (against OpenSim), its skill (against the mean EMG pattern) and
+    its RMSE compared with seq2seq, with 95 % intervals over the groups left out and Holm-adjusted
+    p values. With -o: report.html, which needs no network, and figures and tables next to it.
     """
     if output is not None:
         if as_json or muscles:
             raise InputError("--out: expected neither --json nor --muscles with it")
-        from nem2e_tf.report.material import write_report
+        from nem2e_tf.report.report import report
 
-        write_report(run, output, cohort=cohort, controls=controls, models=models)
+        written = report(run, output, **given)
+        for note in written.notes:
+            click.echo(note, err=True)
+        click.echo(f"{written.path}: {written.figures} figures, {len(written.controls)} controls")
         return
-    if cohort is not None or controls or models:
+    if any(given.values()):
         raise InputError("--cohort, --control and --entry: expected --out with them, found none")
-    from nem2e_tf.report.runs import read_runs
-
-    results, references = read_runs(run)
-    if as_json:
-        from nem2e_tf.report.tables import to_json
-
-        click.echo(json.dumps(to_json(results, references), indent=1, allow_nan=False))
-    else:
-        print_report(results, references, muscles=muscles)
+    print_evidence(run, muscles=muscles, as_json=as_json)
 
 
-def print_report(
-    results: "pd.DataFrame",
-    references: "pd.DataFrame | None" = None,
-    *,
-    console: "Console | None" = None,
-    muscles: bool = False,
-) -> None:
-    """Print the tables of a run and the notes under them.
+@click.command(name="compare")
+@click.argument("first", type=PATH)
+@click.argument("second", type=PATH)
+@muscles_option
+@json_option("everything")
+def compare_command(first: Path, second: Path, *, muscles: bool, as_json: bool) -> None:
+    """Compare the runs FIRST and SECOND of one cohort.
 
-    Parameters
-    ----------
-    results : DataFrame
-        Rows of ``results.csv``.
-    references : DataFrame, optional
-        Rows of ``references.csv``.
-    console : rich.console.Console, optional
-        Where to; stdout by default, at 100 columns where that is no terminal.
-    muscles : bool
-        Add one table an entry with a row a muscle.
+    Entries with the same model and input pattern are compared by the difference of their RMSE
+    (second - first: below 0 the second run is better), paired by the groups left out, with 95 %
+    intervals and Holm-adjusted p values. Settings that differ are listed.
     """
+    from nem2e_tf.report.comparing import compare
+
+    comparison = compare(first, second)
+    if as_json:
+        print_json(comparison.to_json())
+    else:
+        print_tables(comparison.table(muscles=muscles))
+
+
+def print_evidence(runs: tuple[Path, ...], *, muscles: bool, as_json: bool) -> None:
+    """Print the evidence of runs to stdout, as tables or as JSON."""
+    from nem2e_tf.report.runs import read_evidence
+    from nem2e_tf.report.tables import evidence_tables, to_json
+
+    evidence = read_evidence(runs)
+    if as_json:
+        print_json(to_json(evidence))
+    else:
+        print_tables(evidence_tables(evidence, muscles=muscles))
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON to stdout."""
+    click.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def print_tables(tables: "RenderableType") -> None:
+    """Print tables to stdout, at least 100 columns wide where that is not a terminal."""
     from rich.console import Console
 
-    from nem2e_tf.report.evidence import gather
-    from nem2e_tf.report.notes import notes
-    from nem2e_tf.report.tables import leaderboard, muscle_tables
+    from nem2e_tf.report.tables import COLUMNS
 
-    if console is None:
-        console = Console(highlight=False)
-        if not console.is_terminal:
-            console = Console(highlight=False, width=max(WIDTH, console.width))
-    evidence = gather(results, references)
-    for by in evidence.kinds():
-        tables = [leaderboard(evidence, by=by)]
-        tables += muscle_tables(evidence, by=by) if muscles else []
-        for table in tables:
-            console.print(table)
-            console.print()
-        for note in notes(evidence, by=by):
-            console.print(note, markup=False)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=max(COLUMNS, console.width))
+    console.print(tables)

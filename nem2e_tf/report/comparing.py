@@ -1,20 +1,117 @@
-"""Two runs against each other: their difference by entry and muscle, paired by group."""
+"""Two runs of one cohort compared: their difference per entry and muscle, paired by group."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.text import Text
 
+from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import BLOCK, average_seeds
 from nem2e_tf.evaluation.statistics import OVERALL, estimate, holm
+from nem2e_tf.report.runs import Run, read_header, read_runs, run_paths
+from nem2e_tf.report.tables import Printable, comparison_table, records, sentence
 
+FORMAT = 1
 MATCHED = ("by", "model", "pattern", "variant")
 _VALUES = ("rmse_refined", "rate", "skill")
 
 
-def compare(first: pd.DataFrame, second: pd.DataFrame, /) -> pd.DataFrame:
-    """Compare the entries that two runs share.
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two runs compared.
+
+    Attributes
+    ----------
+    first, second : Path
+        Their folders.
+    results : DataFrame
+        Differences per entry and muscle; see `compare_results`.
+    settings : list of (name, first, second)
+        Settings and versions that differ.
+    notes : list of str
+        What could not be compared, and why.
+    """
+
+    first: Path
+    second: Path
+    results: pd.DataFrame
+    settings: list[tuple[str, str, str]]
+    notes: list[str]
+
+    def table(self, *, muscles: bool = False) -> Printable:
+        """Return the differences as a table with notes, which prints.
+
+        Parameters
+        ----------
+        muscles : bool
+            Add one row per muscle to every entry.
+        """
+        rows = self.results
+        rows = rows if muscles else rows[rows["muscle"] == OVERALL]
+        lines = [f"First: {self.first}", f"Second: {self.second}"]
+        lines += [f"{name}: {one} -> {other}" for name, one, other in self.settings]
+        lines += [] if self.settings else ["Settings and versions are the same."]
+        below = [
+            "Differences are second - first. RMSE and rate: the second run is better below 0; "
+            "skill: it is better above 0."
+        ]
+        if (rows["by"] == BLOCK).all():
+            below.append("[lowest, highest block]; blocks of one person allow no test.")
+        else:
+            below.append("[95 % t interval], paired by group; p Holm-adjusted over the entries.")
+        for note, of_note in rows[rows["notes"] != ""].groupby("notes", sort=False):
+            where = [f"{row['model']} ({row['muscle']})" for _, row in of_note.iterrows()]
+            below.append(f"{sentence(str(note))[:-1]}: {', '.join(where)}.")
+        below += map(sentence, self.notes)
+        return Printable(*map(Text, lines), "", comparison_table(rows), "", *map(Text, below))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything as plain values for ``json.dumps``; NaN is None."""
+        names = ("name", "first", "second")
+        return {
+            "format": FORMAT,
+            "first": str(self.first),
+            "second": str(self.second),
+            "settings": [dict(zip(names, row, strict=True)) for row in self.settings],
+            "comparison": records(self.results),
+            "notes": self.notes,
+        }
+
+
+def compare(first: Run, second: Run, /) -> Comparison:
+    """Compare two runs of one cohort.
+
+    Parameters
+    ----------
+    first, second : path-like or run
+
+    Raises
+    ------
+    InputError
+        A run cannot be read or is not finished, the runs are of different cohorts, or they have no
+        entry in common.
+    """
+    folders = run_paths([first, second])
+    results, _ = read_runs(folders)
+    table = compare_results(
+        *(rows.drop(columns="run") for _, rows in results.groupby("run", sort=False))
+    )
+    notes = list(table.attrs["notes"])
+    if table.empty:
+        raise InputError(
+            f"{folders[1]}: expected an entry of {folders[0]}, found none in common"
+            f"{f' ({notes[0]})' if notes else ''}"
+        )
+    settings = differing_settings(*map(read_header, folders))
+    return Comparison(folders[0], folders[1], table, settings, notes)
+
+
+def compare_results(first: pd.DataFrame, second: pd.DataFrame, /) -> pd.DataFrame:
+    """Compare the entries that are in the results of two runs.
 
     Parameters
     ----------
@@ -83,9 +180,7 @@ def differing_settings(
         for header in (first, second)
     ]
     names = dict.fromkeys((*flat[0], *flat[1]))
-    values = [
-        (name, flat[0].get(name, "not told"), flat[1].get(name, "not told")) for name in names
-    ]
+    values = [(name, flat[0].get(name, "unknown"), flat[1].get(name, "unknown")) for name in names]
     return [(name, one, other) for name, one, other in values if one != other]
 
 

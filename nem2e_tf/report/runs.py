@@ -1,43 +1,184 @@
-"""Curves and losses of runs, for figures; and scores of what an unfinished run has."""
+"""Run folders as reports read them: results, curves, losses, and what an unfinished run has.
 
-from collections.abc import Callable, Sequence
+Several runs of one cohort become one table with a column ``run``. Functions that can do without
+something return notes about it; nothing is printed.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
+from nem2e_tf.evaluation.curves import entry_groups
+from nem2e_tf.evaluation.results import (
+    ENSEMBLE,
+    RESULT_COLUMNS,
+    SETTINGS,
+    read_references,
+    read_results,
+)
+from nem2e_tf.evaluation.scoring import score
+from nem2e_tf.io.files import read_json
+from nem2e_tf.report.evidence import Evidence, gather
+from nem2e_tf.report.pictures import Traces
+from nem2e_tf.training.kept import (
+    Curves,
+    Prediction,
+    check_cohort,
+    held_out_curves,
+    read_predictions,
+)
+from nem2e_tf.training.run_folder import RunFolder, open_run
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from nem2e_tf.report.pictures import Traces
-    from nem2e_tf.training.kept import Curves, Prediction
-    from nem2e_tf.training.run_folder import RunFolder
-
-
-def find_cohort(runs: Sequence[Path], *, tell: Callable[[str], None]) -> Path | None:
-    """Look for the cohort of the runs in the folders beside them, by its digest."""
-    from nem2e_tf.io.files import read_json
-
-    for run in runs:
-        header = run / "run.json"
-        digest = _digest(read_json(header)) if header.exists() else None
-        for file in sorted(run.resolve().parent.glob("*/cohort.json")):
-            try:
-                found = read_json(file)
-            except InputError:
-                continue
-            if digest and isinstance(found, dict) and found.get("digest") == digest:
-                tell(f"cohort found beside the run: {file.parent.name}")
-                return file.parent
-    return None
+Run = Any
+"""Path of a run folder, or a run object, which has it as ``path``."""
 
 
-def read_held_out(run: Path, cohort: Path) -> "tuple[Curves | None, list[Prediction], list[str]]":
-    """Read the curves of a run, each cycle's by the fit that left it out.
+def run_paths(runs: "Run | Sequence[Run]", /) -> list[Path]:
+    """Paths of one or several runs.
+
+    Examples
+    --------
+    >>> [path.name for path in run_paths(["one", Path("two")])], len(run_paths("run"))
+    (['one', 'two'], 1)
+    """
+    several: Any = runs if isinstance(runs, (list, tuple)) else [runs]
+    return [Path(getattr(run, "path", run)) for run in several]
+
+
+def run_names(runs: Sequence[Path], /) -> list[str]:
+    """Names of runs: their folders' names, or whole paths where the names are not unique."""
+    names = [run.resolve().name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+
+
+def read_header(run: Path, /) -> dict[str, Any]:
+    """Read ``run.json``: cohort, settings, versions and plan.
+
+    Raises
+    ------
+    InputError
+        The folder is missing or is not a run folder.
+    """
+    if not run.is_dir():
+        raise InputError(f"{run}: expected a run folder, found no such folder")
+    file = run / "run.json"
+    if not file.exists():
+        raise InputError(
+            f"{run}: expected a run folder with run.json, found none; "
+            "make one with 'nem2e-tf cv COHORT --model NAME -o RUN'"
+        )
+    header = read_json(file)
+    if not isinstance(header, dict):
+        raise InputError(f"{file}: expected the settings of a run, found something else")
+    return header
+
+
+def cohort_digest(header: Mapping[str, Any], /) -> str:
+    """Digest of the cohort in a ``run.json``; empty if there is none."""
+    cohort = header.get("cohort")
+    digest = cohort.get("digest") if isinstance(cohort, dict) else None
+    return str(digest or header.get("digest") or "")
+
+
+def read_runs(
+    runs: "Run | Sequence[Run]",
+    /,
+    *,
+    of_unfinished: "Callable[[Path], pd.DataFrame | None] | None" = None,
+) -> "tuple[pd.DataFrame, pd.DataFrame | None]":
+    """Read the results and references of runs of one cohort.
 
     Parameters
     ----------
-    run, cohort : Path
+    runs : path-like or run, or a sequence of them
+        Run folders. The tables of several are concatenated, with a column ``run``.
+    of_unfinished : callable, optional
+        Called with the folder of a run that is not finished; returns its results, or None to leave
+        the run out.
+
+    Returns
+    -------
+    results : DataFrame
+        Rows of every ``results.csv``.
+    references : DataFrame or None
+        Rows of every ``references.csv``; None if no run has one.
+
+    Raises
+    ------
+    InputError
+        A folder is missing, is not a run folder or is not finished, or there are no results; a run
+        is given twice; the runs are of different cohorts.
+    """
+    folders = run_paths(runs)
+    digests = [cohort_digest(read_header(folder)) for folder in folders]
+    places = [folder.resolve() for folder in folders]
+    for folder, place, digest in zip(folders, places, digests, strict=True):
+        if places.count(place) > 1:
+            raise InputError(f"{folder}: expected each run once, found it twice")
+        if digest != digests[0]:
+            raise InputError(
+                f"{folder}: expected a run of the same cohort as {folders[0]} "
+                f"({digests[0][:12] or 'no digest'}), found another "
+                f"({digest[:12] or 'no digest'}); report them separately"
+            )
+    results, references = [], []
+    for folder, name in zip(folders, run_names(folders), strict=True):
+        run = {"run": name} if len(folders) > 1 else {}
+        file = folder / "results.csv"
+        if not file.exists():
+            found = of_unfinished(folder) if of_unfinished is not None else None
+            if found is not None:
+                results.append(found.assign(**run))
+            elif of_unfinished is None or len(folders) == 1:
+                raise InputError(
+                    f"{file}: expected the results of a finished run, found none; "
+                    "run the same 'nem2e-tf cv' again to finish it"
+                )
+            continue
+        results.append(read_results(file).assign(**run))
+        if results[-1].empty:
+            raise InputError(f"{file}: expected rows of results, found none")
+        if (folder / "references.csv").exists():
+            references.append(read_references(folder / "references.csv").assign(**run))
+    if not results:
+        raise InputError(f"{folders[0]}: expected a finished run among several, found none")
+    return pd.concat(results, ignore_index=True), concatenated(references)
+
+
+def read_evidence(runs: "Run | Sequence[Run]", /) -> Evidence:
+    """Read runs of one cohort and compute their statistics; see `read_runs`."""
+    return gather(*read_runs(runs))
+
+
+def concatenated(tables: Sequence[pd.DataFrame], /) -> "pd.DataFrame | None":
+    """Concatenate tables; None if there are none."""
+    return pd.concat(tables, ignore_index=True) if tables else None
+
+
+def find_cohort(runs: Sequence[Path], /, *, digest: str) -> Path | None:
+    """Search the folders next to the runs for their cohort, by its digest."""
+    for file in (
+        file for run in runs for file in sorted(run.resolve().parent.glob("*/cohort.json"))
+    ):
+        try:
+            found = read_json(file)
+        except InputError:
+            continue
+        if digest and isinstance(found, dict) and found.get("digest") == digest:
+            return file.parent
+    return None
+
+
+def read_held_out(
+    run: "str | os.PathLike[str]", cohort: Cohort, /
+) -> "tuple[Curves | None, list[Prediction], list[str]]":
+    """Read the measured and refined curves of a run, each cycle by the fit that left it out.
 
     Returns
     -------
@@ -49,27 +190,23 @@ def read_held_out(run: Path, cohort: Path) -> "tuple[Curves | None, list[Predict
     Raises
     ------
     InputError
-        The cohort cannot be read or is another one.
+        The run was computed from another cohort.
     """
-    from nem2e_tf.training.kept import check_cohort, held_out_curves, read_predictions
-    from nem2e_tf.training.run_folder import open_run
-
-    loaded = _load(cohort)
     try:
         opened = open_run(run)
     except InputError as error:
         return None, [], [f"No curves: {error}"]
-    check_cohort(opened, loaded)
+    check_cohort(opened, cohort)
     try:
-        return held_out_curves(opened, loaded), read_predictions(opened, loaded), []
+        return held_out_curves(opened, cohort), read_predictions(opened, cohort), []
     except InputError as error:
         return None, [], [f"No curves: {error}"]
 
 
 def traces_of(
-    curves: "Curves", predictions: "Sequence[Prediction]", *, wanted: set[tuple[str, ...]]
-) -> "list[Traces]":
-    """Choose the curves of some entries, seeds averaged where there are several.
+    curves: Curves, predictions: Sequence[Prediction], /, *, wanted: set[tuple[str, ...]]
+) -> list[Traces]:
+    """Select the curves of some entries, averaged over seeds if there are several.
 
     Parameters
     ----------
@@ -78,10 +215,7 @@ def traces_of(
     wanted : set of tuple
         Entries: model, pattern, targets, output, recipe.
     """
-    from nem2e_tf.evaluation.results import ENSEMBLE, SETTINGS
-    from nem2e_tf.report.pictures import Traces
-
-    # The last of an entry is the mean over seeds, where there are several.
+    # The last prediction of an entry is the mean over its seeds, if there are several.
     last = {tuple(item.entry[name] for name in SETTINGS): item for item in predictions}
     return [
         Traces(
@@ -98,20 +232,18 @@ def traces_of(
     ]
 
 
-def metrics_of(curves: "Curves", predictions: "Sequence[Prediction]") -> "pd.DataFrame":
-    """Take the metrics of every entry's curves; see `nem2e_tf.evaluation.curves`.
+def metrics_of(curves: Curves, predictions: Sequence[Prediction], /) -> pd.DataFrame:
+    """Compute the metrics of every entry's curves; see `nem2e_tf.evaluation.curves`.
 
-    The simulation and the mean EMG pattern are entries without settings, where the run has none.
+    The simulation and the mean EMG pattern are added as entries without settings, unless the run
+    has them.
     """
-    from nem2e_tf.evaluation.curves import entry_groups
-    from nem2e_tf.evaluation.results import SETTINGS
-
     estimates: list[tuple[dict[str, str], Any]] = [
         (item.entry, item.refined) for item in predictions
     ]
-    there = {entry["model"] for entry, _ in estimates}
+    present = {entry["model"] for entry, _ in estimates}
     for model, curve in (("opensim", curves.simulated), ("mean-pattern", curves.mean_pattern)):
-        if model not in there:
+        if model not in present:
             entry = dict.fromkeys(SETTINGS, "") | {"model": model, "seed": "0"}
             estimates.append((entry, curve))
     return entry_groups(
@@ -125,14 +257,14 @@ def metrics_of(curves: "Curves", predictions: "Sequence[Prediction]") -> "pd.Dat
     )
 
 
-def read_history(run: Path, *, name: str = "") -> "tuple[pd.DataFrame | None, str]":
-    """Read the losses of every fit of a run that was trained by gradient.
+def read_history(run: Path, /, *, name: str = "") -> "tuple[pd.DataFrame | None, str]":
+    """Read the losses of every fit of a run that was trained by gradient descent.
 
     Parameters
     ----------
     run : Path
     name : str
-        Told with every entry, where there are several runs.
+        Added to the name of every entry, to distinguish several runs.
 
     Returns
     -------
@@ -141,10 +273,6 @@ def read_history(run: Path, *, name: str = "") -> "tuple[pd.DataFrame | None, st
     note : str
         Why there is none, or what is missing.
     """
-    import pandas as pd
-
-    from nem2e_tf.training.run_folder import open_run
-
     try:
         opened = open_run(run)
     except InputError as error:
@@ -157,10 +285,9 @@ def read_history(run: Path, *, name: str = "") -> "tuple[pd.DataFrame | None, st
         except (OSError, ValueError):
             absent += 1
     note = f"{run.name}: losses of {absent} of {len(files)} chunks are missing" if absent else ""
-    known = [table for table in tables if len(table)]
-    if not known:
+    history = concatenated([table for table in tables if len(table)])
+    if history is None:
         return None, note
-    history = pd.concat(known, ignore_index=True)
     configurations = opened.plan.configurations
     several = len({item.pattern for item in configurations}) > 1
     names = {
@@ -181,12 +308,8 @@ def read_history(run: Path, *, name: str = "") -> "tuple[pd.DataFrame | None, st
     )
 
 
-def partial_results(run: Path, cohort: Path) -> "pd.DataFrame":
-    """Score what is finished of a run.
-
-    Parameters
-    ----------
-    run, cohort : Path
+def partial_results(run: Path, cohort: Cohort, /) -> pd.DataFrame:
+    """Score the finished fits of a run.
 
     Returns
     -------
@@ -196,21 +319,13 @@ def partial_results(run: Path, cohort: Path) -> "pd.DataFrame":
     Raises
     ------
     InputError
-        Nothing is finished, or the cohort is another one.
+        No fit is finished, or the run was computed from another cohort.
     """
-    import numpy as np
-    import pandas as pd
-
-    from nem2e_tf.evaluation.results import RESULT_COLUMNS
-    from nem2e_tf.evaluation.scoring import score
-    from nem2e_tf.training.kept import held_out_curves, read_predictions
-    from nem2e_tf.training.run_folder import open_run
-
-    opened, loaded = open_run(run), _load(cohort)
-    curves = held_out_curves(opened, loaded)
+    opened = open_run(run)
+    curves = held_out_curves(opened, cohort)
     rows: list[dict[str, Any]] = []
-    predictions = read_predictions(opened, loaded)
-    for item in (*predictions, *_unbegun(opened, predictions, curves.measured.shape)):
+    predictions = read_predictions(opened, cohort)
+    for item in (*predictions, *_without_fits(opened, predictions, curves.measured.shape)):
         for group in dict.fromkeys(curves.groups):
             test = curves.groups == group
             scores = score(
@@ -233,132 +348,17 @@ def partial_results(run: Path, cohort: Path) -> "pd.DataFrame":
     return pd.DataFrame(rows)[list(RESULT_COLUMNS)]
 
 
-def _unbegun(
-    run: "RunFolder", predictions: "list[Prediction]", shape: tuple[int, ...]
-) -> "list[Prediction]":
-    """Predictions of nan for the entries of which nothing is finished."""
-    import numpy as np
-
-    from nem2e_tf.training.kept import Prediction
-
+def _without_fits(
+    run: RunFolder, predictions: list[Prediction], shape: tuple[int, ...]
+) -> list[Prediction]:
+    """Predictions of NaN for the entries without a finished fit."""
     begun = {(item.entry["model"], item.entry["pattern"]) for item in predictions}
-    recipe = run.settings.recipe.name
     return [
         Prediction(
-            {
-                "model": item.model,
-                "pattern": item.pattern,
-                "targets": item.targets,
-                "output": item.output,
-                "recipe": recipe,
-                "seed": "0",
-            },
+            {name: getattr(item, name) for name in SETTINGS[:-1]}
+            | {"recipe": run.settings.recipe.name, "seed": "0"},
             np.full(shape, np.nan, np.float32),
         )
         for item in run.plan.configurations
         if (item.model, item.pattern) not in begun
     ]
-
-
-def _load(cohort: Path) -> Any:
-    from nem2e_tf.cohorts.cohort import load_cohort
-
-    return load_cohort(cohort)
-
-
-def _digest(header: Any) -> str | None:
-    cohort = header.get("cohort") if isinstance(header, dict) else None
-    return cohort.get("digest") if isinstance(cohort, dict) else None
-
-
-def read_runs(
-    folders: "tuple[Path, ...] | list[Path]",
-    *,
-    of_unfinished: "Callable[[Path], pd.DataFrame | None] | None" = None,
-) -> "tuple[pd.DataFrame, pd.DataFrame | None]":
-    """Read the results and references of runs of one cohort.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        Run folders. Of several the rows are put together, with a column ``run``.
-    of_unfinished : callable, optional
-        Gives the results of a run that is not finished, or None to leave it out.
-
-    Returns
-    -------
-    results : DataFrame
-        Rows of every ``results.csv``.
-    references : DataFrame or None
-        Rows of every ``references.csv``; None where no run has one.
-
-    Raises
-    ------
-    InputError
-        A folder is missing, is no run or is not finished, or none has results; the same run is
-        given twice; the runs are of different cohorts.
-    """
-    import pandas as pd
-
-    from nem2e_tf.evaluation.results import read_references, read_results
-
-    headers = [_header(folder) for folder in folders]
-    places = [folder.resolve() for folder in folders]
-    for i, place in enumerate(places):
-        if place in places[:i]:
-            raise InputError(f"{folders[i]}: expected each run once, found it twice")
-        if headers[i] != headers[0]:
-            raise InputError(
-                f"{folders[i]}: expected a run of the same cohort as {folders[0]} "
-                f"({headers[0][:12] or 'no digest'}), found another "
-                f"({headers[i][:12] or 'no digest'}); report them apart"
-            )
-    names = run_names(folders)
-    results, references = [], []
-    for folder, name in zip(folders, names, strict=True):
-        file = folder / "results.csv"
-        run = {"run": name} if len(names) > 1 else {}
-        if not file.exists():
-            found = of_unfinished(folder) if of_unfinished is not None else None
-            if found is not None:
-                results.append(found.assign(**run))
-            if found is not None or (of_unfinished is not None and len(folders) > 1):
-                continue
-            raise InputError(
-                f"{file}: expected the results of a finished run, found none; "
-                "run the same 'nem2e-tf cv' again to finish it"
-            )
-        results.append(read_results(file).assign(**run))
-        if results[-1].empty:
-            raise InputError(f"{file}: expected rows of results, found none")
-        if (folder / "references.csv").exists():
-            references.append(read_references(folder / "references.csv").assign(**run))
-    if not results:
-        raise InputError(f"{folders[0]}: expected a finished run among several, found none")
-    together: Any = pd.concat(references, ignore_index=True) if references else None
-    return pd.concat(results, ignore_index=True), together
-
-
-def run_names(folders: "Sequence[Path]") -> list[str]:
-    """Name runs by their folders, as short as tells them apart."""
-    names = [folder.resolve().name for folder in folders]
-    return names if len(set(names)) == len(names) else [str(folder) for folder in folders]
-
-
-def _header(folder: Path) -> str:
-    """Digest of a run's cohort, empty where the run does not tell it."""
-    from nem2e_tf.io.files import read_json
-
-    if not folder.is_dir():
-        raise InputError(f"{folder}: expected a run folder, found no such folder")
-    if not (folder / "run.json").exists():
-        raise InputError(
-            f"{folder}: expected a run folder with run.json, found none; "
-            "make one with 'nem2e-tf cv COHORT --model NAME -o RUN'"
-        )
-    header = read_json(folder / "run.json")
-    if not isinstance(header, dict):
-        raise InputError(f"{folder / 'run.json'}: expected a run's settings, found something else")
-    cohort = header.get("cohort")
-    digest = cohort.get("digest") if isinstance(cohort, dict) else None
-    return str(digest or header.get("digest") or "")

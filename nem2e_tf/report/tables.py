@@ -5,20 +5,86 @@ Tables for LaTeX, with the package booktabs.
 Improvement muscle by muscle, as in the paper's Tables 2 and 3, and what it lacks beside it.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from nem2e_tf.evaluation.results import BLOCK, SEEDS_MEAN, entry_columns
 from nem2e_tf.evaluation.statistics import OVERALL
-from nem2e_tf.report.evidence import Evidence, gather
+from nem2e_tf.report.evidence import Evidence
 from nem2e_tf.report.notes import differing, entry_label, notes
 from nem2e_tf.report.page.html import number, p_value
+from nem2e_tf.report.runs import Run, read_evidence
+
+COLUMNS = 100
+"""Width of printed tables where the terminal's is unknown, in characters."""
+
+
+class Printable:
+    """Tables and notes that print: with ``print``, with rich, and at the end of a notebook cell.
+
+    Parameters
+    ----------
+    parts : rich renderables
+        Printed below one another.
+    """
+
+    def __init__(self, *parts: RenderableType) -> None:
+        self.parts = parts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Give rich the parts."""
+        yield from self.parts
+
+    def __str__(self) -> str:
+        """Text without colours, 100 columns wide."""
+        text = io.StringIO()
+        Console(file=text, width=COLUMNS, highlight=False).print(self)
+        return text.getvalue()
+
+    __repr__ = __str__
+
+
+def table(runs: "Run | Sequence[Run]", /, *, muscles: bool = False) -> Printable:
+    """Return the tables of runs of one cohort with their notes: which entry, on what evidence.
+
+    Parameters
+    ----------
+    runs : path-like or run, or a sequence of them
+    muscles : bool
+        Add one table per entry with one row per muscle.
+
+    Raises
+    ------
+    InputError
+        A run cannot be read or is not finished, or the runs are of different cohorts.
+    """
+    return evidence_tables(read_evidence(runs), muscles=muscles)
+
+
+def evidence_tables(evidence: Evidence, /, *, muscles: bool = False) -> Printable:
+    """Return the tables of evidence with their notes; see `table`."""
+    parts: list[RenderableType] = []
+    for by in evidence.kinds():
+        tables = [leaderboard(evidence, by=by)]
+        tables += muscle_tables(evidence, by=by) if muscles else []
+        for one in tables:
+            parts += [one, ""]
+        parts += [Text(note) for note in notes(evidence, by=by)]
+    return Printable(*parts)
+
+
+def sentence(note: str, /) -> str:
+    """Return a note with a capital and a full stop."""
+    return f"{note[0].upper()}{note[1:]}."
+
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -279,22 +345,16 @@ def comparison_table(rows: pd.DataFrame) -> Table:
     return table
 
 
-def to_json(results: pd.DataFrame, references: "pd.DataFrame | None" = None) -> dict[str, Any]:
-    """Everything the tables show and more, as plain values for ``json.dumps``.
-
-    Parameters
-    ----------
-    results, references : DataFrame
-        As for `gather`.
+def to_json(evidence: Evidence, /) -> dict[str, Any]:
+    """Return what the tables show, and more, as plain values for ``json.dumps``.
 
     Returns
     -------
     dict
-        ``format``, ``baseline``, and the rows of ``summary``, ``against_baseline`` and
-        ``references`` (overall rows have ``muscle`` = ``overall``; NaN is None), and ``notes`` by
-        kind of group.
+        ``format``, ``baseline``, the rows of ``summary``, ``against_baseline`` and ``references``
+        (mean over muscles: ``muscle`` = ``overall``; NaN is None), and ``notes`` by what was left
+        out.
     """
-    evidence = gather(results, references)
     return {
         "format": FORMAT,
         "baseline": evidence.baseline,

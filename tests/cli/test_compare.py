@@ -1,6 +1,7 @@
 """Two runs against each other."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,10 +9,10 @@ from click.testing import CliRunner
 from scipy.stats import t, ttest_rel
 from support.made_runs import ENTRIES, MUSCLES, made, without, write_run
 
-from nem2e_tf.cli.compare import command
+from nem2e_tf.cli.report import compare_command
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.statistics import holm
-from nem2e_tf.report.comparing import compare, differing_settings
+from nem2e_tf.report.comparing import compare, compare_results, differing_settings
 
 
 def errors(results, model, muscle):
@@ -20,12 +21,16 @@ def errors(results, model, muscle):
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(command, [str(a) for a in arguments], catch_exceptions=False).stdout
+    return (
+        CliRunner()
+        .invoke(compare_command, [str(a) for a in arguments], catch_exceptions=False)
+        .stdout
+    )
 
 
 def test_difference_is_the_paired_t_of_each_muscle():
     first, second = made(seed=1), made(seed=2)
-    table = compare(first, second).set_index(["model", "muscle"])
+    table = compare_results(first, second).set_index(["model", "muscle"])
     a, b = (errors(results, "seq2seq", "gasmed") for results in (first, second))
     row = table.loc["seq2seq", "gasmed"]
     tested = ttest_rel(b, a)
@@ -44,7 +49,7 @@ def test_difference_is_the_paired_t_of_each_muscle():
 
 
 def test_p_is_adjusted_over_the_muscles_of_a_pattern():
-    table = compare(made(seed=1), made(seed=2))
+    table = compare_results(made(seed=1), made(seed=2))
     family = table[(table["pattern"] == "one-quarter") & (table["muscle"] != "overall")]
     assert len(family) == 8
     np.testing.assert_allclose(family["difference_p_holm"], holm(family["difference_p"]))
@@ -54,7 +59,7 @@ def test_only_groups_that_both_have_count():
     second = made(seed=2)
     gone = (second["model"] == "seq2seq") & (second["muscle"] == "tibant")
     second = without(second, gone & second["group"].isin(["s0", "s3"]))
-    table = compare(made(seed=1), second).set_index(["model", "muscle"])
+    table = compare_results(made(seed=1), second).set_index(["model", "muscle"])
     assert table.loc["seq2seq", "tibant"]["n"] == 4
     assert table.loc["seq2seq", "tibant"]["notes"] == "no result of both runs for 2 of 6 groups"
     assert table.loc["seq2seq", "soleus"]["n"] == 6
@@ -62,7 +67,7 @@ def test_only_groups_that_both_have_count():
 
 def test_single_entries_are_compared_whatever_they_are():
     one, other = (made(entries={name: ENTRIES[name]}) for name in ("seq2seq", "stdr-net-temporal"))
-    table = compare(one, other)
+    table = compare_results(one, other)
     assert set(table["against"]) == {"stdr-net-temporal, one-quarter"}
     assert set(table["model"]) == {"seq2seq"}
 
@@ -71,13 +76,13 @@ def test_other_cycles_and_missing_entries_are_told():
     second = made(entries={name: ENTRIES[name] for name in ("opensim", "seq2seq")})
     other = second["model"] == "seq2seq"
     second.loc[other, "rmse_simulated"] *= 1.1
-    notes = compare(made(), second).attrs["notes"]
+    notes = compare_results(made(), second).attrs["notes"]
     assert "seq2seq, one-quarter: scored on other cycles in each run; not compared" in notes
     assert any(note.startswith("only in the first run: mean-pattern") for note in notes)
 
 
 def test_blocks_have_a_range_and_no_test():
-    table = compare(made(by="block", seed=1), made(by="block", seed=2))
+    table = compare_results(made(by="block", seed=1), made(by="block", seed=2))
     assert table["difference_p"].isna().all()
     row = table[(table["model"] == "seq2seq") & (table["muscle"] == "soleus")].iloc[0]
     assert row["difference_low"] <= row["difference"] <= row["difference_high"]
@@ -88,7 +93,7 @@ def test_settings_that_differ_are_listed():
     other = {"settings": {"seeds": 1, "recipe": {"units": 8}}, "versions": {"keras": "3.15"}}
     assert differing_settings(one, other) == [
         ("settings.recipe.units", "64", "8"),
-        ("versions.keras", "not told", "3.15"),
+        ("versions.keras", "unknown", "3.15"),
     ]
 
 
@@ -107,6 +112,22 @@ def test_command_prints_differences_and_settings(tmp_path):
     assert {row["model"] for row in overall} == set(ENTRIES)
     # What is the reference itself is the same in both, so it has no interval.
     assert next(row for row in overall if row["model"] == "opensim")["difference_p"] is None
+
+
+def test_runs_are_compared_from_python(tmp_path):
+    one, two = (
+        write_run(tmp_path / name, made(seed=seed), settings={"seeds": seed})
+        for name, seed in (("one", 1), ("two", 2))
+    )
+    comparison = compare(str(one), SimpleNamespace(path=two))
+    table = compare_results(made(seed=1), made(seed=2))
+    assert comparison.results["difference"].tolist() == pytest.approx(table["difference"].tolist())
+    assert comparison.settings == [("settings.seeds", "1", "2")]
+    text = str(comparison.table())
+    assert "settings.seeds: 1 -> 2" in text
+    assert "tibant" not in text
+    assert "tibant" in repr(comparison.table(muscles=True))
+    assert "\x1b" not in text
 
 
 def test_runs_without_anything_in_common_are_refused(tmp_path):

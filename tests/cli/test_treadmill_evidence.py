@@ -1,13 +1,12 @@
 """What the evidence says of the real recording: most of the gain needs no refiner."""
 
 import pytest
+from support.made_runs import fitted_run
 
 from nem2e_tf.cohorts.manifest.build import build_cohort
 from nem2e_tf.controls.blind import input_blind, sentences
-from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.cross_validation import write_results
-from nem2e_tf.training.plan import Settings, make_plan
-from nem2e_tf.training.run_folder import create_run
+from nem2e_tf.evaluation.results import read_results
+from nem2e_tf.training.plan import Settings
 
 MUSCLES = ("soleus", "gasmed", "gaslat", "vasmed", "vaslat", "recfem")
 
@@ -24,12 +23,8 @@ def test_the_mean_pattern_alone_reaches_nearly_all_of_the_gain(shared_data, tmp_
     (tmp_path / "channels.csv").write_text(f"column,muscle\n{rows}")
     cohort = build_cohort(tmp_path / "manifest.csv", name="treadmill")
     settings = Settings(models=("affine", "linear"), targets="joint", blocks=5)
-    plan = make_plan(cohort, settings)
-    run = create_run(tmp_path / "run", cohort, settings, plan)
-    shop = Workshop(cohort, settings, plan)
-    for chunk in range(len(plan.chunks)):
-        run.write_chunk(chunk, shop.run(chunk))
-    table = input_blind(write_results(run, cohort))
+    run = fitted_run(tmp_path / "run", cohort, settings)
+    table = input_blind(read_results(run.path / "results.csv"))
     overall = table[table["muscle"] == "overall"].set_index("model")
     assert overall["mean_pattern_rate"].tolist() == pytest.approx([-0.84] * 2, abs=0.01)
     assert overall.loc["linear", "share"] == pytest.approx(0.98, abs=0.01)

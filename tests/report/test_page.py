@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from support import chromium
 from support.made_runs import ENTRIES, MUSCLES, fitted_run, made, report, text_of, write_run
 from support.tiny_cohort import tiny_cohort
 
+from nem2e_tf.cohorts.cohort import load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import read_results
 from nem2e_tf.report.evidence import gather_further
@@ -20,6 +22,7 @@ from nem2e_tf.report.methods import methods
 from nem2e_tf.report.page.html import Markup, element, join
 from nem2e_tf.report.page.page import pattern_table
 from nem2e_tf.report.page.statistics import further_section
+from nem2e_tf.report.report import report as written
 from nem2e_tf.report.tables import latex_table
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
@@ -91,6 +94,20 @@ def real(tmp_path_factory):
 def browser():
     with chromium.started() as running:
         yield running
+
+
+def test_a_report_is_written_from_python(real, tmp_path):
+    again = written(
+        SimpleNamespace(path=real / "run"), tmp_path / "again", cohort=load_cohort(real / "cohort")
+    )
+    assert again.path == tmp_path / "again" / "report.html"
+    assert again.path.read_bytes() == (real / "report" / "report.html").read_bytes()
+    assert again.found == tuple(
+        f"control found next to the run: {n}" for n in ("looks", "shortcut")
+    )
+    assert again.notes == (*again.found, *again.missing)
+    with pytest.raises(InputError, match="models seq2seq: expected one of affine"):
+        written(real / "run", tmp_path / "no", models=["seq2seq"])
 
 
 def test_folder_holds_page_tables_and_figures(real):

@@ -3,6 +3,7 @@ import json
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,12 @@ from rich.console import Console
 from support.made_runs import ENTRIES, MUSCLES
 from support.made_runs import made as made_results
 
-from nem2e_tf.cli.report import command, print_report
+from nem2e_tf.cli.report import command
 from nem2e_tf.errors import InputError
 from nem2e_tf.report.evidence import gather
 from nem2e_tf.report.notes import notes
 from nem2e_tf.report.runs import read_runs
-from nem2e_tf.report.tables import to_json
+from nem2e_tf.report.tables import evidence_tables, table, to_json
 
 
 def made(**options):
@@ -34,7 +35,7 @@ def made(**options):
 def printed(results, references=None, *, width=100, muscles=False):
     stream = io.StringIO()
     console = Console(file=stream, width=width, highlight=False)
-    print_report(results, references, console=console, muscles=muscles)
+    console.print(evidence_tables(gather(results, references), muscles=muscles))
     return stream.getvalue()
 
 
@@ -136,7 +137,7 @@ def test_kinds_of_groups_are_not_mixed():
 
 
 def test_json_is_plain_and_complete():
-    found = json.loads(json.dumps(to_json(*made()), allow_nan=False))
+    found = json.loads(json.dumps(to_json(gather(*made())), allow_nan=False))
     overall = [row for row in found["summary"] if row["muscle"] == "overall"]
     assert {row["model"] for row in overall} == set(ENTRIES)
     assert next(row for row in overall if row["model"] == "opensim")["rate_p"] is None
@@ -154,6 +155,12 @@ def test_command_prints_the_table_and_the_json(tmp_path):
     assert "semimem" in muscles
     plain = CliRunner().invoke(command, [str(run), "--json"], catch_exceptions=False).stdout
     assert json.loads(plain)["baseline"] == "seq2seq"
+
+
+def test_the_table_of_a_run_prints_from_python(tmp_path):
+    run = write_run(tmp_path / "run", *made())
+    assert str(table(run)) == printed(*made())
+    assert repr(table(SimpleNamespace(path=run), muscles=True)) == printed(*made(), muscles=True)
 
 
 def test_runs_of_one_cohort_are_put_together(tmp_path):

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from nem2e_tf.controls import blind
+from nem2e_tf.controls.results import ControlResults
 from nem2e_tf.evaluation.paper import between_patterns
 from nem2e_tf.evaluation.results import SETTINGS
 from nem2e_tf.report.evidence import Evidence, Further
@@ -248,15 +249,6 @@ def _plain(value: Any) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Control:
-    """A control that was run: its name, ``control.json`` and ``summary.csv``."""
-
-    name: str
-    header: Mapping[str, Any]
-    summary: pd.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
 class Content:
     """Everything that a page shows.
 
@@ -271,7 +263,7 @@ class Content:
         Further statistics, and metrics of the curves.
     pictures : sequence of (Picture, str)
         Each with its ``<svg>``.
-    controls : sequence of Control
+    controls : sequence of ControlResults
     missing : sequence of str
         What there are no numbers of, and why; and figures that could not be drawn.
     """
@@ -281,7 +273,7 @@ class Content:
     headers: Mapping[str, Mapping[str, Any]]
     further: Further
     pictures: Sequence[tuple[Picture, str]] = ()
-    controls: Sequence[Control] = ()
+    controls: Sequence[ControlResults] = ()
     missing: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -467,8 +459,8 @@ def _controls(content: Content) -> list[Markup]:
     return [
         control_section(
             control.name,
-            control.summary,
-            notes=[str(note) for note in control.header.get("notes", [])],
+            control.tables["summary"],
+            notes=control.notes,
             about=about_control(control.header),
         )
         for control in content.controls
