@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from nem2e_tf.cohorts.cohort import Cohort
     from nem2e_tf.refiners.recording import Refined, Refines
+    from nem2e_tf.report.comparing import Comparison
+    from nem2e_tf.report.report import Report
     from nem2e_tf.training.recipe import Recipe
 
     PathLike = str | os.PathLike[str]
@@ -55,7 +57,7 @@ class Run:
     def _read(self) -> "tuple[pd.DataFrame, pd.DataFrame | None]":
         from nem2e_tf.report.runs import read_runs
 
-        return read_runs((self.path,))
+        return read_runs(self.path)
 
     @property
     def results(self) -> "pd.DataFrame":
@@ -78,56 +80,57 @@ class Run:
         from rich.console import Console
 
         from nem2e_tf.report.evidence import gather
-        from nem2e_tf.report.notes import notes
-        from nem2e_tf.report.tables import leaderboard, muscle_tables
+        from nem2e_tf.report.tables import evidence_tables
 
-        console = Console(highlight=False)
-        evidence = gather(self.results, self.references)
-        for by in evidence.kinds():
-            for one in (
-                leaderboard(evidence, by=by),
-                *(muscle_tables(evidence, by=by) if muscles else ()),
-            ):
-                console.print(one)
-            for note in notes(evidence, by=by):
-                console.print(note, markup=False)
+        tables = evidence_tables(gather(self.results, self.references), muscles=muscles)
+        Console(highlight=False).print(tables)
 
     def report(
         self,
         out: "PathLike",
         *,
-        cohort: "PathLike | None" = None,
+        cohort: "Cohort | PathLike | None" = None,
         controls: "Sequence[PathLike]" = (),
         models: Sequence[str] = (),
-    ) -> Path:
+    ) -> "Report":
         """Write the evidence as one HTML page, with its tables and figures.
 
         Parameters
         ----------
         out : path-like
             Folder to write.
-        cohort : path-like, optional
-            The cohort of the run, for curves; by default where the run says that it is.
+        cohort : Cohort or path-like, optional
+            The cohort of the run, for curves; by default searched for next to the run.
         controls : sequence of path-like
-            Folders of controls.
+            Folders of controls; those next to the run are added.
         models : sequence of str
-            Entries whose curves are drawn; by default the best ones.
+            Models whose curves are drawn; by default the best of each input pattern.
 
         Returns
         -------
-        Path
-            The page.
+        Report
+            Its ``path`` is the page; its ``notes`` list what is missing and why.
         """
-        from nem2e_tf.report.material import write_report
+        from nem2e_tf.report.report import report
 
-        write_report(
-            (self.path,),
-            Path(out),
-            cohort=None if cohort is None else Path(cohort),
-            controls=tuple(Path(folder) for folder in controls),
-            models=tuple(models),
-        )
-        return Path(out) / "report.html"
+        return report(self, out, cohort=cohort, controls=controls, models=models)
+
+    def compare(self, other: "Run | PathLike") -> "Comparison":
+        """Compare this run with another one of the same cohort.
+
+        Parameters
+        ----------
+        other : Run or path-like
+
+        Returns
+        -------
+        Comparison
+            ``results`` holds the differences (other - this) per entry and muscle; ``table()``
+            prints them.
+        """
+        from nem2e_tf.report.comparing import compare
+
+        return compare(self, other)
 
 
 def cross_validate(
