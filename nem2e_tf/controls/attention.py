@@ -165,7 +165,7 @@ def attention(
     seed : int
         Seed of the sets.
     jobs : int, optional
-        Processes; by default the cores of this machine.
+        Processes; by default one per core.
     out : path-like, optional
         Folder to write.
     progress, on_plan : callable, optional
@@ -185,7 +185,7 @@ def attention(
     """
     cases: Iterable[Case]
     check_output(out)
-    at_least(1, sets=sets, jobs=jobs)
+    at_least(1, sets=sets)
     at_least(0, seed=seed)
     settings: dict[str, Any] = {"sets": sets, "seed": seed}
     if isinstance(run, Refiner) or (

@@ -79,7 +79,7 @@ def changed_input(
     seed : int
         Seed of the draws, which are the same for every entry.
     jobs : int, optional
-        Processes; by default the cores of this machine.
+        Processes; by default one per core.
     out : path-like, optional
         Folder to write.
     progress, on_plan : callable, optional
@@ -100,7 +100,7 @@ def changed_input(
         folder holds something else.
     """
     check_output(out)
-    at_least(1, draws=draws, jobs=jobs)
+    at_least(1, draws=draws)
     at_least(0, seed=seed)
     source = open_source(run, cohort, models=models)
     curves = held_out_curves(source.run, source.cohort)

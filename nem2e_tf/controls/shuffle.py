@@ -6,11 +6,9 @@ counts how often that happens, with the exact interval of this share.
 
 import math
 import os
-import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +25,7 @@ from nem2e_tf.controls.results import (
 from nem2e_tf.controls.source import AnyCohort, AnyRun, at_least, open_source
 from nem2e_tf.evaluation.results import SETTINGS, by_columns
 from nem2e_tf.evaluation.statistics import OVERALL, summarise
+from nem2e_tf.training.backends.processes import check_jobs
 from nem2e_tf.training.cross_validation import fit_run
 
 NOMINAL = 0.025
@@ -69,12 +68,12 @@ def shuffle(
     seed : int
         Seed of the shuffles.
     jobs : int, optional
-        Processes; by default the cores of this machine.
+        Processes; by default one per core.
     out : path-like, optional
         Folder to write. Without it nothing is kept of an interrupted call.
     progress : callable, optional
         ``progress(shuffle)`` returns a context manager with the methods ``update`` and ``plan``:
-        the `progress` and `on_plan` of `nem2e_tf.training.cross_validation.cross_validate`.
+        the `progress` and `on_plan` of `nem2e_tf.cross_validate`.
 
     Returns
     -------
@@ -89,44 +88,40 @@ def shuffle(
         folder holds something else.
     """
     check_output(out)
-    at_least(1, shuffles=shuffles, jobs=jobs)
+    at_least(1, shuffles=shuffles)
     at_least(0, seed=seed)
+    check_jobs(jobs)
     source = open_source(run, cohort, models=models)
     known = {name: v for name, v in source.run.settings.options.items() if name in source.models}
     settings = replace(source.run.settings, models=source.models, options=known)
-    with tempfile.TemporaryDirectory() if out is None else nullcontext() as temporary:
-        if temporary is not None:
-            work = Path(temporary)
-        else:
-            about = {"control": "shuffle", "seed": seed, "cohort": source.cohort.digest}
-            work = partial_folder(str(out), {**about, "settings": settings.as_dict()})
-        parts = []
-        for number in range(shuffles):
-            place = work / f"cohort-{number:03d}"
-            if not (place / "cohort.json").exists():
-                shuffled(source.cohort, seed=seed, shuffle=number).save(place)
-            with progress(number) if progress is not None else nullcontext() as shown:
-                fitted = fit_run(
-                    place,
-                    settings,
-                    work / f"run-{number:03d}",
-                    jobs=jobs,
-                    progress=getattr(shown, "update", None),
-                    on_plan=getattr(shown, "plan", None),
-                )
-            parts.append(positive_skill(fitted.results).assign(shuffle=number + 1))
-        groups = pd.concat(parts, ignore_index=True)
-        groups.insert(0, "shuffle", groups.pop("shuffle"))
-        found = results_of(
-            "shuffle",
-            about=source.about,
-            settings={"shuffles": shuffles, "seed": seed, "models": list(source.models)},
-            notes=NOTES,
-            tables={"summary": false_positives(groups), "groups": groups},
-            out=out,
-        )
-        if out is not None:
-            remove_partial(work)
+    work = None
+    if out is not None:
+        about = {"control": "shuffle", "seed": seed, "cohort": source.cohort.digest}
+        work = partial_folder(out, {**about, "settings": settings.as_dict()})
+    parts = []
+    for number in range(shuffles):
+        with progress(number) if progress is not None else nullcontext() as shown:
+            fitted = fit_run(
+                shuffled(source.cohort, seed=seed, shuffle=number),
+                settings,
+                None if work is None else work / f"run-{number:03d}",
+                jobs=jobs,
+                progress=getattr(shown, "update", None),
+                on_plan=getattr(shown, "plan", None),
+            )
+        parts.append(positive_skill(fitted.results).assign(shuffle=number + 1))
+    groups = pd.concat(parts, ignore_index=True)
+    groups.insert(0, "shuffle", groups.pop("shuffle"))
+    found = results_of(
+        "shuffle",
+        about=source.about,
+        settings={"shuffles": shuffles, "seed": seed, "models": list(source.models)},
+        notes=NOTES,
+        tables={"summary": false_positives(groups), "groups": groups},
+        out=out,
+    )
+    if work is not None:
+        remove_partial(work)
     return found
 
 

@@ -2,9 +2,7 @@
 
 import functools
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +13,13 @@ from numpy.typing import NDArray
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.refiners.patterns import Composition, joined, model_input
-from nem2e_tf.training.backends.processes import Progress
+from nem2e_tf.training.cross_validation import on_disk
 from nem2e_tf.training.kept import Curves, check_cohort, keep_weights, read_weights
 from nem2e_tf.training.plan import Configuration, Fit, Fold
 from nem2e_tf.training.run_folder import RunFolder, open_run
 
-Path_ = str | os.PathLike[str]
-AnyRun = Path_ | RunFolder
-AnyCohort = Path_ | Cohort
+AnyRun = str | os.PathLike[str] | RunFolder
+AnyCohort = str | os.PathLike[str] | Cohort
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,34 +58,10 @@ class Source:
             if configurations[fit.configuration].model in self.models
         ]
 
-    @contextmanager
-    def cohort_folder(self) -> Iterator[Path]:
-        """Give the cohort's folder, which fitting processes read; temporary if there is none."""
-        if self.path is not None:
-            yield self.path
-            return
-        with tempfile.TemporaryDirectory(prefix=".cohort-", dir=self.run.path) as folder:
-            yield self.cohort.save(Path(folder) / "cohort")
-
-    def keep_weights(
-        self,
-        fits: Sequence[int],
-        *,
-        jobs: int | None,
-        progress: Progress | None,
-        on_plan: "Any | None",
-    ) -> list[str]:
+    def keep_weights(self, fits: Sequence[int], **options: Any) -> list[str]:
         """Fit again what has no weights in the run folder; see `training.kept.keep_weights`."""
-        with self.cohort_folder() as folder:
-            return keep_weights(
-                self.run,
-                self.cohort,
-                folder,
-                fits,
-                jobs=jobs,
-                progress=progress,
-                on_plan=on_plan,
-            )
+        with on_disk(self.path or self.cohort, self.run) as folder:
+            return keep_weights(self.run, self.cohort, folder, fits, **options)
 
 
 def open_source(
@@ -132,8 +105,8 @@ def open_source(
     return Source(folder, loaded, path, chosen)
 
 
-def at_least(least: int, **given: int | None) -> None:
-    """Refuse parameters below a limit; None is left to the default.
+def at_least(least: int, **given: int) -> None:
+    """Refuse parameters below a limit.
 
     Raises
     ------
@@ -141,7 +114,7 @@ def at_least(least: int, **given: int | None) -> None:
         One is too small.
     """
     for name, value in given.items():
-        if value is not None and value < least:
+        if value < least:
             raise InputError(f"{name} {value}: expected {least} or more")
 
 

@@ -157,7 +157,7 @@ def fit_run(
     if unfinished:
         try:
             prepare_rows(run, loaded)
-            with _on_disk(cohort, run) as path:
+            with on_disk(cohort, run) as path:
                 if scheduler is None:
                     fit_chunks(run.path, path, unfinished, jobs=jobs, progress=progress)
                 else:
@@ -176,7 +176,7 @@ def fit_run(
 
 
 @contextmanager
-def _on_disk(cohort: "Cohort | str | os.PathLike[str]", run: RunFolder) -> Iterator[Path]:
+def on_disk(cohort: "Cohort | str | os.PathLike[str]", run: RunFolder) -> Iterator[Path]:
     """Give the folder of a cohort for other processes to read."""
     if not isinstance(cohort, Cohort):
         yield Path(cohort)
