@@ -224,7 +224,12 @@ class Workshop:
             self._trainer = (
                 key,
                 Trainer(
-                    lambda: self._make(configuration, problem, model), self.settings.recipe, sizes
+                    lambda: self._make(configuration, problem, model),
+                    self.settings.recipe,
+                    sizes,
+                    in_training=functools.partial(
+                        zoo.entry(configuration.model).in_training, **configuration.options
+                    ),
                 ),
             )
         return self._trainer[1]

@@ -33,7 +33,9 @@ class MappedModel:
     Parameters
     ----------
     model : keras.Model
-        May carry a ``training_model`` that shares its weights and takes the targets as well.
+    training_model : keras.Model
+        What is called in training: the model itself, or one that shares its weights and takes the
+        targets as well; see `nem2e_tf.zoo.Entry.in_training`.
     batch : int
         Rows a step.
     weight_decay : float
@@ -47,15 +49,22 @@ class MappedModel:
         Those of `state` that hold the share of the training that is done.
     """
 
-    def __init__(self, model: keras.Model, *, batch: int, weight_decay: float) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        training_model: keras.Model,
+        *,
+        batch: int,
+        weight_decay: float,
+    ) -> None:
         self.model = model
         self.batch = batch
         self.weight_decay = weight_decay
-        self.training_model = model.__dict__.get("training_model") or model
+        self.training_model = training_model
         self.takes_targets = self.training_model is not model
         order = {id(v): i for i, v in enumerate(model.trainable_variables)}
         self.order = [order[id(v)] for v in self.training_model.trainable_variables]
-        self.state = state_of(model)
+        self.state = state_of(model, training_model)
         places = {id(v): i for i, v in enumerate(self.state)}
         self.fixed = [places[id(v)] for v in self.training_model.non_trainable_variables]
         self.progress = [
@@ -256,14 +265,11 @@ def _rows(tensor: Any) -> Any:
     return tf.reshape(tensor, (tensor.shape[0], -1))
 
 
-def state_of(model: keras.Model) -> list[Any]:
+def state_of(model: keras.Model, training_model: keras.Model) -> list[Any]:
     """Return what is not trained: the model's own, then what only its training model has."""
     state = list(model.non_trainable_variables)
     known = {id(v) for v in state}
-    training_model = model.__dict__.get("training_model")
-    if training_model is not None:
-        state += [v for v in training_model.non_trainable_variables if id(v) not in known]
-    return state
+    return state + [v for v in training_model.non_trainable_variables if id(v) not in known]
 
 
 def loss_of(refined: Any, measured: Any, seen: Any, precision: Any) -> Any:
@@ -310,16 +316,31 @@ class Trainer:
         Makes the model; called anew for each seed, so that initial weights are Keras' own.
     recipe : Recipe
     sizes : Sizes
+    in_training : callable, optional
+        Returns the model that is called in training; see `nem2e_tf.zoo.Entry.in_training`.
     """
 
-    def __init__(self, make: Callable[[], keras.Model], recipe: Recipe, sizes: Sizes) -> None:
+    def __init__(
+        self,
+        make: Callable[[], keras.Model],
+        recipe: Recipe,
+        sizes: Sizes,
+        *,
+        in_training: Callable[[keras.Model], keras.Model] = lambda model: model,
+    ) -> None:
         self.make = make
+        self.in_training = in_training
         self.recipe = recipe
         self.sizes = sizes
         self.batch = min(recipe.batch_size, sizes.training)
         self.steps = -(-sizes.training // self.batch)
         self.model = make()
-        self.mapped = MappedModel(self.model, batch=self.batch, weight_decay=recipe.weight_decay)
+        self.mapped = MappedModel(
+            self.model,
+            in_training(self.model),
+            batch=self.batch,
+            weight_decay=recipe.weight_decay,
+        )
         self.initial: dict[int, tuple[NDArray[np.float32], list[NDArray[Any]]]] = {}
         self._train_gathered = tf.function(self._train_from_rows, reduce_retracing=True)
         self._train_given = tf.function(self._train_from_block, reduce_retracing=True)
@@ -428,7 +449,7 @@ class Trainer:
         flat, states, precisions = [], [], []
         for task in tasks:
             if task.seed not in self.initial:
-                self.initial[task.seed] = _initial(self.make, task.seed)
+                self.initial[task.seed] = self._initial(task.seed)
             weights, values = self.initial[task.seed]
             rows = task.training
             x = chosen(data.inputs, rows.inputs)
@@ -441,6 +462,21 @@ class Trainer:
             precisions.append(precision_of(y, seen))
         state = [tf.constant(np.stack(values)) for values in zip(*states, strict=True)]
         return tf.constant(np.stack(flat)), state, tf.constant(np.stack(precisions))
+
+    def _initial(self, seed: int) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
+        """Flat trainable weights and other state of a fresh model whose initialisers have a seed.
+
+        The caller's random numbers continue as if none had been drawn.
+        """
+        before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (Keras seeds it)
+        keras.utils.set_random_seed(seed)
+        model = self.make()
+        training_model = self.in_training(model)
+        random.setstate(before)
+        np.random.set_state(before_numpy)  # noqa: NPY002
+        weights = [np.asarray(v.value).ravel() for v in model.trainable_variables]
+        state = [np.asarray(v.value) for v in state_of(model, training_model)]
+        return np.concatenate(weights), state
 
     def _access(self, data: Data) -> Any:
         """Return tensors where the inputs are small, or else the arrays as they are."""
@@ -559,19 +595,3 @@ def _read(data: Data, rows: NDArray[np.int32]) -> tuple[Any, Any, Any]:
     """Read rows [3, ...] of inputs, targets and presence from arrays that may be on disk."""
     present = data.present[rows[1]] * rows[2][..., None]
     return data.inputs[rows[0]], data.targets[rows[1]], present.astype(np.float32)
-
-
-def _initial(
-    make: Callable[[], keras.Model], seed: int
-) -> tuple[NDArray[np.float32], list[NDArray[Any]]]:
-    """Flat trainable weights and other state of a fresh model whose initialisers have a seed.
-
-    The caller's random numbers continue as if none had been drawn.
-    """
-    before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (Keras seeds it)
-    keras.utils.set_random_seed(seed)
-    model = make()
-    random.setstate(before)
-    np.random.set_state(before_numpy)  # noqa: NPY002
-    weights = [np.asarray(v.value).ravel() for v in model.trainable_variables]
-    return np.concatenate(weights), [np.asarray(v.value) for v in state_of(model)]

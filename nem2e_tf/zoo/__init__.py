@@ -1,16 +1,13 @@
-"""The model zoo: refiners as Keras functional models behind one registry.
+"""The model zoo: refiners as Keras functional models, by name.
 
-Importing it loads no Keras; making a model does.
+One file per family of refiners; `layers` holds what they are built from. Importing the zoo loads
+neither Keras nor TensorFlow; `create` does.
 """
 
-from nem2e_tf.zoo import (  # isort: skip  (the order is that of the list of models)
-    references,
-    linear,
-    recurrent,
-    tcn,
-    transformer,
-    seq2seq,
-)
+# The order of these imports is that of `list_models`: from simple to complex.
+from nem2e_tf.zoo import references  # isort: skip
+from nem2e_tf.zoo import linear, recurrent, tcn, transformer  # isort: skip
+from nem2e_tf.zoo import seq2seq  # isort: skip
 from nem2e_tf.zoo.models import set_recurrence_form, with_attention
 from nem2e_tf.zoo.registry import Entry, create, entry, list_models, register
 
@@ -18,8 +15,14 @@ __all__ = [
     "Entry",
     "create",
     "entry",
+    "linear",
     "list_models",
+    "recurrent",
+    "references",
     "register",
+    "seq2seq",
     "set_recurrence_form",
+    "tcn",
+    "transformer",
     "with_attention",
 ]

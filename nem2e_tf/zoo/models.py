@@ -3,7 +3,7 @@
 What most refiners share: normalised input at the front, scaled activity at the end.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,31 +27,6 @@ def framed_input(n_samples: int, n_channels: int) -> tuple[Any, Any]:
 
     simulated = keras.Input((n_samples, n_channels), name="simulated")
     return simulated, ChannelNormalisation(name="channel_normalisation")(simulated)
-
-
-def recurrent_model(
-    read: Callable[[Any, int], Any],
-    *,
-    n_samples: int,
-    n_channels: int,
-    n_targets: int,
-    n_layers: int,
-    dropout: float,
-    output: str,
-) -> "keras.Model":
-    """Make a model of recurrent layers on top of each other, with dropout after each.
-
-    Parameters
-    ----------
-    read : callable (features [batch, sample, feature], number of the layer, from 1) -> features
-        One layer.
-    """
-    from nem2e_tf.zoo.layers import Dropout
-
-    simulated, features = framed_input(n_samples, n_channels)
-    for number in range(1, n_layers + 1):
-        features = Dropout(dropout, name=f"dropout_{number}")(read(features, number))
-    return framed_model(simulated, features, n_targets, output)
 
 
 def framed_model(simulated: Any, features: Any, n_targets: int, output: str) -> "keras.Model":

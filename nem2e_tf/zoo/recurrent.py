@@ -1,11 +1,4 @@
-"""A bidirectional LSTM.
-
-A plain recurrent network.
-
-A long short-term memory network.
-
-A gated recurrent unit network.
-"""
+"""Recurrent networks: a stack of one kind of recurrent layer, read out sample by sample."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +7,38 @@ from nem2e_tf.zoo.registry import register
 
 if TYPE_CHECKING:
     import keras
+
+
+def _stacked(
+    kind: str,
+    shape: tuple[int, int, int],
+    *,
+    units: int,
+    n_layers: int,
+    dropout: float,
+    output: str,
+    both_ways: bool = False,
+) -> "keras.Model":
+    """Stack recurrent layers of a kind; `shape` counts samples, channels and targets."""
+    import keras
+
+    from nem2e_tf.zoo import layers
+    from nem2e_tf.zoo.models import framed_input, framed_model
+
+    layer = getattr(layers, kind)
+
+    def read(features: Any, number: int) -> Any:
+        if not both_ways:
+            return layer(units, name=f"recurrence_{number}")(features)[0]
+        forwards = layer(units, name=f"forwards_{number}")(features)[0]
+        backwards = layer(units, backwards=True, name=f"backwards_{number}")(features)[0]
+        return keras.layers.Concatenate(name=f"both_{number}")([forwards, backwards])
+
+    n_samples, n_channels, n_targets = shape
+    simulated, features = framed_input(n_samples, n_channels)
+    for number in range(1, n_layers + 1):
+        features = layers.Dropout(dropout, name=f"dropout_{number}")(read(features, number))
+    return framed_model(simulated, features, n_targets, output)
 
 
 @register()
@@ -45,19 +70,11 @@ def rnn(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    from nem2e_tf.zoo.layers import SimpleRNN
-    from nem2e_tf.zoo.models import recurrent_model
-
     del counterparts
-
-    def read(features: Any, number: int) -> Any:
-        return SimpleRNN(units, name=f"recurrence_{number}")(features)[0]
-
-    return recurrent_model(
-        read,
-        n_samples=n_samples,
-        n_channels=n_channels,
-        n_targets=n_targets,
+    return _stacked(
+        "SimpleRNN",
+        (n_samples, n_channels, n_targets),
+        units=units,
         n_layers=n_layers,
         dropout=dropout,
         output=output,
@@ -93,19 +110,11 @@ def lstm(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    from nem2e_tf.zoo.layers import LSTM
-    from nem2e_tf.zoo.models import recurrent_model
-
     del counterparts
-
-    def read(features: Any, number: int) -> Any:
-        return LSTM(units, name=f"recurrence_{number}")(features)[0]
-
-    return recurrent_model(
-        read,
-        n_samples=n_samples,
-        n_channels=n_channels,
-        n_targets=n_targets,
+    return _stacked(
+        "LSTM",
+        (n_samples, n_channels, n_targets),
+        units=units,
         n_layers=n_layers,
         dropout=dropout,
         output=output,
@@ -141,19 +150,11 @@ def gru(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    from nem2e_tf.zoo.layers import GRU
-    from nem2e_tf.zoo.models import recurrent_model
-
     del counterparts
-
-    def read(features: Any, number: int) -> Any:
-        return GRU(units, name=f"recurrence_{number}")(features)[0]
-
-    return recurrent_model(
-        read,
-        n_samples=n_samples,
-        n_channels=n_channels,
-        n_targets=n_targets,
+    return _stacked(
+        "GRU",
+        (n_samples, n_channels, n_targets),
+        units=units,
         n_layers=n_layers,
         dropout=dropout,
         output=output,
@@ -189,24 +190,13 @@ def bilstm(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    import keras
-
-    from nem2e_tf.zoo.layers import LSTM
-    from nem2e_tf.zoo.models import recurrent_model
-
     del counterparts
-
-    def read(features: Any, number: int) -> Any:
-        forwards = LSTM(units, name=f"forwards_{number}")(features)[0]
-        backwards = LSTM(units, backwards=True, name=f"backwards_{number}")(features)[0]
-        return keras.layers.Concatenate(name=f"both_{number}")([forwards, backwards])
-
-    return recurrent_model(
-        read,
-        n_samples=n_samples,
-        n_channels=n_channels,
-        n_targets=n_targets,
+    return _stacked(
+        "LSTM",
+        (n_samples, n_channels, n_targets),
+        units=units,
         n_layers=n_layers,
         dropout=dropout,
         output=output,
+        both_ways=True,
     )

@@ -31,6 +31,10 @@ class Entry:
     solve : callable or None
         Sets the weights in closed form, ``solve(model, x, y, present, groups)``; None for entries
         that are trained by gradient.
+    training_model : callable or None
+        ``training_model(model, **options)`` makes the model that is called in training instead of
+        `make`'s: it shares all layers with weights, and takes the input and the measured activity
+        (teacher forcing). It may return None: then training calls the model itself.
     refused : mapping
         Input patterns that make no sense for this entry, and why.
     outputs : tuple of str
@@ -42,6 +46,7 @@ class Entry:
     name: str
     make: Callable[..., "keras.Model"]
     solve: Callable[..., None] | None = None
+    training_model: Callable[..., "keras.Model | None"] | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[str, ...] = OUTPUTS
     attention: str = ""
@@ -61,6 +66,12 @@ class Entry:
     def patterns(self) -> tuple[str, ...]:
         """Input patterns it runs under."""
         return tuple(pattern for pattern in PATTERNS if pattern not in self.refused)
+
+    def in_training(self, model: "keras.Model", **options: Any) -> "keras.Model":
+        """Return the model that training calls: `model` itself, or its training model."""
+        if self.training_model is None:
+            return model
+        return self.training_model(model, **{**self.options, **options}) or model
 
     def check(self, *, pattern: str, output: str, targets: str) -> None:
         """Refuse a combination that makes no sense, saying why.
@@ -145,6 +156,7 @@ _FOUND: list[bool] = []
 def register(
     *,
     solve: Callable[..., None] | None = None,
+    training_model: Callable[..., "keras.Model | None"] | None = None,
     refused: Mapping[str, str] | None = None,
     outputs: Sequence[str] = OUTPUTS,
     attention: str = "",
@@ -157,7 +169,7 @@ def register(
 
     Parameters
     ----------
-    solve, refused, outputs, attention
+    solve, training_model, refused, outputs, attention
         See `Entry`.
     """
 
@@ -176,6 +188,7 @@ def register(
             name=name,
             make=make,
             solve=solve,
+            training_model=training_model,
             refused=dict(refused or {}),
             outputs=tuple(outputs),
             attention=attention,
@@ -241,8 +254,7 @@ def create(
     Returns
     -------
     keras.Model
-        Functional model [batch, n_samples, n_channels] -> [batch, n_samples, n_targets]. It may
-        carry a ``training_model`` that shares its layers and takes the measured activity as well.
+        Functional model [batch, n_samples, n_channels] -> [batch, n_samples, n_targets].
 
     Raises
     ------

@@ -1,6 +1,8 @@
-"""STDR-Net, the refiner of the NEM2E paper, in its temporal and its spatial form.
+"""Encoder and decoder: Seq2Seq without attention, and both forms of the paper's STDR-Net.
 
-Encoder and decoder without attention: the baseline of the paper's title.
+An LSTM encodes the simulated cycle; an LSTM decoder emits the targets sample by sample, each from
+the one before. STDR-Net's decoder also attends over the encoded samples (temporal form) or the
+encoded channels (spatial form).
 """
 
 from collections.abc import Sequence
@@ -16,60 +18,59 @@ if TYPE_CHECKING:
 FEEDINGS = ("free", "scheduled", "teacher")
 
 
-def decoded_model(
-    simulated: Any,
-    encoded: tuple[Any, Any, Any],
+def _encoder_decoder(
+    shape: tuple[int, int, int],
     *,
-    n_samples: int,
-    n_targets: int,
     units: int,
-    attention: bool,
     feeding: str,
     dropout: float,
     output: str,
+    attention: bool = False,
+    by_channel: bool = False,
 ) -> "keras.Model":
-    """Put a decoder behind an encoder, and the model that trains it beside the one that runs.
-
-    Parameters
-    ----------
-    simulated : KerasTensor
-        The model's input.
-    encoded : tuple
-        The encoder's outputs [batch, token, units] and its final hidden and cell state.
-    feeding : {"free", "scheduled", "teacher"}
-        What the decoder reads while it is trained: its own previous output, as at inference; the
-        measured one; or the measured one less and less.
-    """
+    """Encode samples or channels and decode; `shape` counts samples, channels and targets."""
     import keras
 
-    from nem2e_tf.zoo.layers import Dropout, LuongDecoder, TargetScaling
-    from nem2e_tf.zoo.layers.decoder import TeacherSchedule
-    from nem2e_tf.zoo.layers.normalisation import PreviousTarget
+    from nem2e_tf.zoo.layers import LSTM, Dropout, LuongDecoder, TargetScaling
+    from nem2e_tf.zoo.models import framed_input
 
     if feeding not in FEEDINGS:
         raise InputError(
             f"feeding {feeding}: expected one of {', '.join(FEEDINGS)}{near(feeding, FEEDINGS)}"
         )
-    memory, hidden, cell = encoded
+    n_samples, n_channels, n_targets = shape
+    simulated, tokens = framed_input(n_samples, n_channels)
+    if by_channel:
+        tokens = keras.layers.Permute((2, 1), name="channels")(tokens)
+    memory, hidden, cell = LSTM(units, name="encoder")(tokens)
     memory = Dropout(dropout, name="memory_dropout")(memory)
     decoder = LuongDecoder(
         units, n_targets=n_targets, n_samples=n_samples, attention=attention, name="decoder"
     )
-    scaling = TargetScaling(output=output, name="target_scaling")
-    model = keras.Model(simulated, scaling(decoder(memory, hidden, cell)[0]))
-    if feeding != "free":
-        measured = keras.Input((n_samples, n_targets), name="measured")
-        previous = PreviousTarget(scaling, name="previous_target")(measured)
-        given = [previous]
-        if feeding == "scheduled":
-            given.append(TeacherSchedule(name="teacher_schedule")(previous))
-        told = scaling(decoder(memory, hidden, cell, *given)[0])
-        # Keras would count its weights among the model's own, and save them.
-        object.__setattr__(model, "training_model", keras.Model([simulated, measured], told))
-    return model
+    normalised = decoder(memory, hidden, cell)[0]
+    return keras.Model(simulated, TargetScaling(output=output, name="target_scaling")(normalised))
 
 
-@register()
+def _fed_in_training(model: "keras.Model", *, feeding: str, **_: Any) -> "keras.Model | None":
+    """Make the model whose decoder reads the measured activity, unless ``feeding`` is free."""
+    import keras
+
+    from nem2e_tf.zoo.layers.decoder import TeacherSchedule
+    from nem2e_tf.zoo.layers.normalisation import PreviousTarget
+
+    if feeding == "free":
+        return None
+    decoder, scaling = model.get_layer("decoder"), model.get_layer("target_scaling")
+    measured = keras.Input(model.output_shape[1:], name="measured")
+    previous = PreviousTarget(scaling, name="previous_target")(measured)
+    given = [previous]
+    if feeding == "scheduled":
+        given.append(TeacherSchedule(name="teacher_schedule")(previous))
+    refined = scaling(decoder(*decoder.input, *given)[0])
+    return keras.Model([model.input, measured], refined)
+
+
+@register(training_model=_fed_in_training)
 def seq2seq(
     *,
     n_samples: int,
@@ -101,25 +102,17 @@ def seq2seq(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    from nem2e_tf.zoo.layers import LSTM
-    from nem2e_tf.zoo.models import framed_input
-
     del counterparts
-    simulated, normalised = framed_input(n_samples, n_channels)
-    return decoded_model(
-        simulated,
-        LSTM(units, name="encoder")(normalised),
-        n_samples=n_samples,
-        n_targets=n_targets,
+    return _encoder_decoder(
+        (n_samples, n_channels, n_targets),
         units=units,
-        attention=False,
         feeding=feeding,
         dropout=dropout,
         output=output,
     )
 
 
-@register(attention="temporal")
+@register(training_model=_fed_in_training, attention="temporal")
 def stdr_net_temporal(
     *,
     n_samples: int,
@@ -149,25 +142,19 @@ def stdr_net_temporal(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    from nem2e_tf.zoo.layers import LSTM
-    from nem2e_tf.zoo.models import framed_input
-
     del counterparts
-    simulated, normalised = framed_input(n_samples, n_channels)
-    return decoded_model(
-        simulated,
-        LSTM(units, name="encoder")(normalised),
-        n_samples=n_samples,
-        n_targets=n_targets,
+    return _encoder_decoder(
+        (n_samples, n_channels, n_targets),
         units=units,
-        attention=True,
         feeding=feeding,
         dropout=dropout,
         output=output,
+        attention=True,
     )
 
 
 @register(
+    training_model=_fed_in_training,
     attention="spatial",
     refused={
         "one-quarter": "spatial attention is over channels, and this pattern has one",
@@ -204,22 +191,13 @@ def stdr_net_spatial(
     output : {"direct", "residual"}
         ``residual`` learns what differs from the training mean pattern: better with few cycles.
     """
-    import keras
-
-    from nem2e_tf.zoo.layers import LSTM
-    from nem2e_tf.zoo.models import framed_input
-
     del counterparts
-    simulated, normalised = framed_input(n_samples, n_channels)
-    by_channel = keras.layers.Permute((2, 1), name="channels")(normalised)
-    return decoded_model(
-        simulated,
-        LSTM(units, name="encoder")(by_channel),
-        n_samples=n_samples,
-        n_targets=n_targets,
+    return _encoder_decoder(
+        (n_samples, n_channels, n_targets),
         units=units,
-        attention=True,
         feeding=feeding,
         dropout=dropout,
         output=output,
+        attention=True,
+        by_channel=True,
     )

@@ -4,6 +4,7 @@
 differentiation alone, and early stopping as one would write it for a single network.
 """
 
+import functools
 from dataclasses import dataclass
 
 import keras
@@ -38,6 +39,11 @@ def make(name, **options):
         counterparts=[[0], [1, 2]],
         **small | options,
     )
+
+
+def in_training(name, **options):
+    """What makes the model that training calls, of a network made with these options."""
+    return functools.partial(zoo.entry(name).in_training, **options)
 
 
 def cycles():
@@ -132,8 +138,9 @@ class PlainTrainer:
     def __init__(self, name, recipe, **options):
         self.name, self.recipe, self.options = name, recipe, options
         self.model = make(name, **options)
-        self.takes_targets = hasattr(self.model, "training_model")
-        self.trained = Plain(getattr(self.model, "training_model", self.model))
+        training_model = in_training(name, **options)(self.model)
+        self.takes_targets = training_model is not self.model
+        self.trained = Plain(training_model)
         self.precision = tf.Variable(tf.zeros(TARGETS), trainable=False)
         self.adam = keras.optimizers.Adam(recipe.learning_rate)
         if recipe.weight_decay:

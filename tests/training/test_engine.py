@@ -1,5 +1,6 @@
 """Fitting many networks at once; `test_fifty_steps.py` holds it against plain Keras."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -63,7 +64,8 @@ MIDDLE = task((0, 1, 2, 11, 12), seed=0, stream=13)
 
 @cache
 def trainer(name, recipe=RECIPE, sizes=SIZES, **options):
-    return Trainer(lambda: make(name, **options), recipe, sizes)
+    in_training = functools.partial(zoo.entry(name).in_training, **options)
+    return Trainer(lambda: make(name, **options), recipe, sizes, in_training=in_training)
 
 
 def fitted(name, tasks, recipe=RECIPE, *, x=None, y=None, **options):

@@ -17,6 +17,7 @@ from support.plain_keras import (
     PlainTrainer,
     as_data,
     cycles,
+    in_training,
     make,
     task,
     tensors,
@@ -37,7 +38,9 @@ TOLERANCE = 1e-4
 @cache
 def trainers(name, recipe=RECIPE, **options):
     """One that trains many fits at once, and one that trains them one by one."""
-    many = Trainer(lambda: make(name, **options), recipe, SIZES)
+    many = Trainer(
+        lambda: make(name, **options), recipe, SIZES, in_training=in_training(name, **options)
+    )
     return many, PlainTrainer(name, recipe, **options)
 
 

@@ -7,7 +7,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.plain_keras import TRAINED, WITHOUT_GRADIENT, cycles, make, plain_form, tensors
+from support.plain_keras import (
+    TRAINED,
+    WITHOUT_GRADIENT,
+    cycles,
+    in_training,
+    make,
+    plain_form,
+    tensors,
+)
 
 from nem2e_tf import zoo
 from nem2e_tf.zoo.layers import SelfAttention, supplied_noise
@@ -35,14 +43,14 @@ def trained_model(name, feeding):
     random = np.random.default_rng(6)
     for variable in model.trainable_variables:
         variable.assign_add(0.3 * random.standard_normal(variable.shape).astype("f4"))
-    return model, getattr(model, "training_model", model)
+    return model, in_training(name, **options)(model)
 
 
-def gradient(model, run):
+def gradient(model, run, *, fed):
     """Gradient of a squared error by tensor, and the output."""
     random = np.random.default_rng(7)
     x, y = (values[:ROWS] for values in cycles())
-    given = [x, y] if hasattr(model, "training_model") else x
+    given = [x, y] if fed else x
 
     def noise(shape):
         return random.random((ROWS, *shape[1:])).astype("f4")
@@ -64,8 +72,10 @@ def plain(training_model):
 @pytest.mark.parametrize(("name", "feeding"), CASES, ids=[f"{n} {f}".strip() for n, f in CASES])
 def test_gradient_in_training_equals_that_of_the_plain_form(name, feeding):
     model, training_model = trained_model(name, feeding)
-    fast, refined = gradient(model, lambda given: training_model(given, training=True))
-    slow, expected = gradient(model, plain(training_model))
+    fast, refined = gradient(
+        model, lambda given: training_model(given, training=True), fed=training_model is not model
+    )
+    slow, expected = gradient(model, plain(training_model), fed=training_model is not model)
     np.testing.assert_allclose(refined, expected, atol=1e-6 * np.ptp(expected))
     norms = {path: np.linalg.norm(value) for path, value in slow.items()}
     tiny = {path for path, norm in norms.items() if norm < 1e-6 * max(norms.values())}

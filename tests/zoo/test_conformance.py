@@ -357,19 +357,22 @@ FED = [n for n in ENTRIES if "feeding" in zoo.entry(n).options]
 @pytest.mark.parametrize("name", FED)
 @pytest.mark.parametrize("feeding", ["teacher", "scheduled"])
 def test_a_training_model_shares_the_weights_and_adds_none(name, feeding, tmp_path):
-    free, told = create(name), create(name, feeding=feeding)
-    assert [w.shape for w in told.weights] == [w.shape for w in free.weights]
-    assert {id(v) for v in told.training_model.trainable_variables} == {
-        id(v) for v in told.trainable_variables
+    free, fed = create(name), create(name, feeding=feeding)
+    training_model = zoo.entry(name).in_training(fed, feeding=feeding)
+    assert training_model is not fed
+    assert zoo.entry(name).in_training(free) is free
+    assert [w.shape for w in fed.weights] == [w.shape for w in free.weights]
+    assert {id(v) for v in training_model.trainable_variables} == {
+        id(v) for v in fed.trainable_variables
     }
     x, y, present = rows()
-    calibrate(told, x, y, present)
+    calibrate(fed, x, y, present)
     np.testing.assert_array_equal(
-        [np.shape(v) for v in told.training_model([x, y])], [np.shape(v) for v in y]
+        [np.shape(v) for v in training_model([x, y])], [np.shape(v) for v in y]
     )
-    told.save(tmp_path / "model.keras")
+    fed.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_array_equal(outputs(loaded, x), outputs(told, x))
+    np.testing.assert_array_equal(outputs(loaded, x), outputs(fed, x))
 
 
 @pytest.mark.parametrize("name", FED)
@@ -379,7 +382,8 @@ def test_teacher_forced_with_its_own_output_it_repeats_itself(name):
     model = create(name, feeding="teacher")
     calibrate(model, x, y, present)
     free = outputs(model, x)
-    np.testing.assert_allclose(model.training_model([x, free]), free, atol=1e-5)
+    training_model = zoo.entry(name).in_training(model, feeding="teacher")
+    np.testing.assert_allclose(training_model([x, free]), free, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", FED)
