@@ -1,18 +1,19 @@
-"""``nem2e-tf simulate``: OpenSim's tools, stage by stage or all the way."""
+"""``nem2e-tf simulate``: OpenSim's tools, one by one or in sequence; MuJoCo."""
 
 import click
 
 from nem2e_tf.cli.main import LazyGroup
 
+_STAGES = "simulate_stages"
 COMMANDS = {
-    "chain": ("simulate_stages", "chain", "From markers and ground reaction to activations."),
-    "scale": ("simulate_stages", "scale", "Scale a generic model to a subject."),
-    "ik": ("simulate_stages", "ik", "Inverse kinematics: markers to joint angles."),
-    "rra": ("simulate_stages", "rra", "Residual reduction: adjust motion and trunk to forces."),
-    "so": ("simulate_stages", "so", "Static optimization: joint angles to activations."),
-    "cmc": ("simulate_stages", "cmc", "Computed muscle control, 10 to 30 times as long."),
-    "moco": ("simulate_stages", "moco", "MocoInverse: direct collocation."),
-    "mujoco": ("simulate_stages", "mujoco", "Static optimization with MuJoCo, without OpenSim."),
+    "chain": (_STAGES, "chain", "From markers and ground reaction to activations."),
+    "scale": (_STAGES, "scale", "Scale a generic model to a subject."),
+    "ik": (_STAGES, "ik", "Inverse kinematics: markers to joint angles."),
+    "rra": (_STAGES, "rra", "Residual reduction: adjust motion and trunk to the forces."),
+    "so": (_STAGES, "so", "Static optimization: joint angles to activations."),
+    "cmc": (_STAGES, "cmc", "Computed muscle control; takes 10 to 30 times as long."),
+    "moco": (_STAGES, "moco", "MocoInverse: direct collocation."),
+    "mujoco": (_STAGES, "mujoco", "Static optimization with MuJoCo, without OpenSim."),
 }
 
 
@@ -22,6 +23,6 @@ def command() -> None:
 
     Each stage takes options, or your own setup file as its argument, and writes a folder with its
     setup, results, OpenSim's log and stage.json. A stage that ran before with the same inputs and
-    settings is not run again. Results are held against the limits the field accepts; the table says
-    which are not kept.
+    settings is not run again. Results are compared with the limits accepted in the field; the table
+    shows which limits are exceeded.
     """

@@ -1,7 +1,7 @@
-"""A project file: the trials of many subjects, simulated by one command.
+"""All stages in sequence, from markers and ground reaction to an activation file; projects.
 
-TOML. A key given above holds for all below it that do not give it again; file names are relative to
-the project file::
+A project file (TOML) describes the trials of many subjects. A key set on one level applies to all
+levels below that do not set it again; file names are relative to the project file::
 
     model = "generic.osim"
     method = "so"
@@ -19,22 +19,20 @@ the project file::
     start = 0.5
     end = 1.9
 
-Keys are those of `nem2e_tf.simulate.opensim.chain.ChainSettings`. Results go to ``S01/walk1``
-below the
-output folder.
-
-The whole way: from markers and ground reaction to an activation file, stage by stage.
+The keys are the fields of `ChainSettings`. Results of this trial go to ``S01/walk1`` in the output
+folder.
 """
 
 import dataclasses
 import math
 import os
 import tomllib
+import typing
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,9 +40,9 @@ from nem2e_tf.errors import InputError, near
 from nem2e_tf.io.files import output_folder, write_json
 from nem2e_tf.io.storage import read_storage, write_storage
 from nem2e_tf.io.trc import read_trc
+from nem2e_tf.simulate.opensim.activation import MOCO, SO
+from nem2e_tf.simulate.opensim.dynamics import activations
 from nem2e_tf.simulate.opensim.files import ModelFile, read_model
-from nem2e_tf.simulate.opensim.ik import IkSettings, inverse_kinematics
-from nem2e_tf.simulate.opensim.ik import plan_of as ik_plan
 from nem2e_tf.simulate.opensim.inputs import (
     Span,
     read_loads,
@@ -53,73 +51,76 @@ from nem2e_tf.simulate.opensim.inputs import (
     require_cover,
     span_of,
 )
-from nem2e_tf.simulate.opensim.moco import MocoSettings, moco_inverse
+from nem2e_tf.simulate.opensim.kinematics import IK, SCALE, IkSettings, ScaleSettings
 from nem2e_tf.simulate.opensim.process import opensim_version
-from nem2e_tf.simulate.opensim.scale import ScaleSettings, scale
-from nem2e_tf.simulate.opensim.scale import plan_of as scale_plan
-from nem2e_tf.simulate.opensim.so import SoSettings, static_optimization
-from nem2e_tf.simulate.opensim.stage import Result, Watch, activations
-from nem2e_tf.simulate.opensim.tracking import (
-    CmcSettings,
-    RraSettings,
-    computed_muscle_control,
-    reduce_residuals,
-)
+from nem2e_tf.simulate.opensim.stage import Result, Tool, Watch, run_stage
+from nem2e_tf.simulate.opensim.tracking import CMC, RRA
 
+TOOLS = {tool.name: tool for tool in (SCALE, IK, RRA, SO, CMC, MOCO)}
 MARKER = "chain.json"
 ACTIVATION = "activation.sto"
 Method = Literal["so", "cmc", "moco"]
-METHODS: tuple[Method, ...] = get_args(Method)
-# A model within this share of the subject's mass is taken to be scaled.
+# A model whose mass differs from the subject's by less than this share counts as scaled.
 _SAME_MASS = 0.005
-# Joint angles before and after the span, s: the filter rings where they end.
+# Joint angles before and after the span, s, since the filter rings at their ends.
 _ROOM = 0.1
-# Between frames of static optimization after residual reduction, at least, s.
+# Shortest step of static optimization after residual reduction, s.
 _FRAME = 0.01
 
 
 @dataclass(frozen=True)
 class ChainSettings:
-    """What there is of a trial, and how activations are found.
+    """Files of a trial, and settings of the stages.
 
     Attributes
     ----------
     model : Path
-        A generic model, which is scaled, or a scaled one.
+        Scaled or generic model (.osim).
     motion : Path
-        Markers (``.trc``), or joint angles (``.mot``, ``.sto``), which need no inverse kinematics.
+        Markers (.trc) or joint angles (.mot, .sto); joint angles need no inverse kinematics.
     forces : Path
-        Ground reaction, or OpenSim's XML of external loads.
-    load : tuple of str
-        ``BODY=PREFIX`` of each plate, where its columns' names do not tell.
+        Ground reaction (.mot, .sto) or OpenSim's external loads (.xml).
     mass : float or None
-        Of the subject, kg. The model's is left as it is where not given.
-    height, model_height : float or None
-        m; see `nem2e_tf.simulate.opensim.scale.ScaleSettings`.
-    static, measurements, factors, marker_set, static_tasks : Path or None
-        For scaling by a static trial, see the same; `static_tasks` moves the markers.
+        Mass of the subject, kg; scales the model.
+    height : float or None
+        Height of the subject, m; requires the height of the model.
+    model_height : float or None
+        Height of the generic model, m.
+    static : Path or None
+        Marker file of the subject standing still (.trc), for scaling.
+    measurements : Path or None
+        OpenSim's MeasurementSet for the static trial.
+    factors : Path or None
+        OpenSim's ScaleSet.
+    marker_set : Path or None
+        OpenSim's MarkerSet for the model.
+    static_tasks : Path or None
+        OpenSim's IKTaskSet that places the markers of the model.
     tasks : Path or None
-        Weights of markers in inverse kinematics, as OpenSim's ``IKTaskSet``.
+        OpenSim's IKTaskSet with the weights of the markers in inverse kinematics.
     skip_missing : bool
-        Leave out tasks without a marker.
-    start, end : float or None
-        s.
+        Skip tasks whose marker is missing.
+    load : tuple of str
+        Body that a plate acts on, as BODY=PREFIX, such as calcn_l=1_ground_force_v.
+    start : float or None
+        s; by default the start of the recording.
+    end : float or None
+        s; by default the end of the recording.
     method : {"so", "cmc", "moco"}
         Static optimization, computed muscle control or MocoInverse.
     rra : bool
-        Whether residuals are reduced first; computed muscle control is meant to follow it.
+        Reduce residuals first; recommended before computed muscle control.
     cutoff : float
-        Low-pass filter of joint angles, Hz.
+        Low-pass filter of the joint angles, Hz.
     reserve : float
-        Optimal force of reserve actuators, N m.
+        Optimal force of the reserve actuators, N m.
     every : int
-        Static optimization takes every n-th row of the joint angles: 1 is all.
+        Use every n-th row of the motion in static optimization.
     """
 
     model: Path
     motion: Path
     forces: Path
-    load: tuple[str, ...] = ()
     mass: float | None = None
     height: float | None = None
     model_height: float | None = None
@@ -130,6 +131,7 @@ class ChainSettings:
     static_tasks: Path | None = None
     tasks: Path | None = None
     skip_missing: bool = False
+    load: tuple[str, ...] = ()
     start: float | None = None
     end: float | None = None
     method: Method = "so"
@@ -146,11 +148,11 @@ class Chain:
     Attributes
     ----------
     folder : Path
-        A folder for each stage, ``activation.sto`` and ``chain.json``.
+        One folder per stage, ``activation.sto`` and ``chain.json``.
     activation : Path
     stages : tuple of Result
     notes : tuple of str
-        Of the chain itself; the stages have their own.
+        Notes of the chain itself; the stages have their own.
     """
 
     folder: Path
@@ -160,7 +162,7 @@ class Chain:
 
     @property
     def failed_gates(self) -> list[str]:
-        """Gates that were not passed, with their stages."""
+        """Failed gates, with their stages."""
         return [f"{r.stage}: {g.name}" for r in self.stages for g in r.gates if not g.passed]
 
     def as_dict(self) -> dict[str, Any]:
@@ -175,32 +177,33 @@ class Chain:
 def run_chain(
     settings: ChainSettings, output: Path, *, watch: Watch | None = None, strict: bool = False
 ) -> Chain:
-    """Go from motion and ground reaction to activations.
+    """Compute activations from motion and ground reaction.
 
-    Everything that can be seen to be wrong beforehand is refused before the first stage starts.
-    Finished stages are taken as they are if their inputs and settings are the same.
+    All inputs are checked before the first stage starts. Finished stages are reused if their inputs
+    and settings are the same.
 
     Parameters
     ----------
     settings : ChainSettings
     output : Path
         Folder to write.
-    watch : callable, optional
-        Told how far each stage is.
+    watch : callable (stage, share), optional
+        Called with the finished share of each stage, 0 to 1.
     strict : bool
-        Stop after a stage that does not pass a quality gate.
+        Stop after a stage that fails a quality gate.
 
     Raises
     ------
     InputError
-        Inputs do not fit each other, a stage failed or, if strict, did not pass.
+        Inputs are inconsistent, a stage failed or, if strict, a quality gate failed.
     """
-    if settings.method not in METHODS:
-        raise InputError(f"method: expected {', '.join(METHODS)}, found {settings.method!r}")
+    methods = typing.get_args(Method)
+    if settings.method not in methods:
+        raise InputError(f"method: expected {', '.join(methods)}, found {settings.method!r}")
     opensim_version()
     model = read_model(settings.model)
     from_markers = settings.motion.suffix.lower() == ".trc"
-    wanted_scale, notes = _scaling(settings, model)
+    scaling, notes = _scaling(settings, model)
     span, around = _check(settings, model, from_markers=from_markers)
     kinematics = IkSettings(
         model=settings.model,
@@ -210,58 +213,55 @@ def run_chain(
         start=around[0],
         end=around[1],
     )
-    if wanted_scale is not None:
-        scale_plan(wanted_scale)
+    if scaling is not None:
+        SCALE.read(scaling)
     elif from_markers:
-        ik_plan(kinematics)
+        IK.read(kinematics)
     folder = output_folder(output, marker=MARKER)
     write_json(folder / MARKER, {"finished": False})
     stages: list[Result] = []
 
-    def done(result: Result) -> Result:
+    def run(tool: Tool, wanted: Any) -> dict[str, Path]:
+        result = run_stage(tool, wanted, folder / tool.name, watch=watch)
         stages.append(result)
-        bad = [gate for gate in result.gates if not gate.passed]
-        if strict and bad:
-            gate = bad[0]
-            raise InputError(
-                f"{result.stage}: expected {gate.name} of at most {gate.limit:g} {gate.unit}, "
-                f"found {gate.value:.3g} ({gate.where or 'all'}); see "
-                f"{result.folder}, or leave out --strict"
-            )
-        return result
+        for gate in result.gates:
+            if strict and not gate.passed:
+                raise InputError(
+                    f"{result.stage}: expected {gate.name} of at most {gate.limit:g} {gate.unit}, "
+                    f"found {gate.value:.3g} ({gate.where or 'all'}); see {result.folder}, or "
+                    "continue without strict"
+                )
+        return result.outputs
 
-    scaled = settings.model
-    if wanted_scale is not None:
-        scaled = done(scale(wanted_scale, folder / "scale", watch=watch)).outputs["model"]
+    scaled = run(SCALE, scaling)["model"] if scaling is not None else settings.model
     motion = settings.motion
     if from_markers:
-        kinematics = replace(kinematics, model=scaled)
-        motion = done(inverse_kinematics(kinematics, folder / "ik", watch=watch)).outputs["motion"]
+        motion = run(IK, replace(kinematics, model=scaled))["motion"]
     common: dict[str, Any] = {"model": scaled, "motion": motion, "forces": settings.forces}
     common |= {"load": settings.load, "cutoff": settings.cutoff}
     common |= {"start": span[0], "end": span[1]}
     every = settings.every
     if settings.rra:
-        reduced = done(reduce_residuals(RraSettings(**common), folder / "rra", watch=watch))
-        # It ends up to a step before the span does, and its steps are a millisecond.
-        time = read_storage(reduced.outputs["motion"]).time
-        common |= {"model": reduced.outputs["model"], "motion": reduced.outputs["motion"]}
+        reduced = run(RRA, RRA.settings(**common))
+        # It ends up to a step before the span, and its steps are about a millisecond.
+        time = read_storage(reduced["motion"]).time
+        common |= {"model": reduced["model"], "motion": reduced["motion"]}
         common |= {"cutoff": -1.0, "start": float(time[0]), "end": float(time[-1])}
         every = max(every, round(_FRAME / float(np.diff(time).mean())))
     common["reserve"] = settings.reserve
-    result = _activate(settings.method, common, folder, every=every, watch=watch)
-    table = activations(done(result), model.muscles)
-    write_storage(folder / ACTIVATION, table)
+    if settings.method == "so":
+        common["every"] = every
+    tool = TOOLS[settings.method]
+    run(tool, tool.settings(**common))
+    write_storage(folder / ACTIVATION, activations(stages[-1], model.muscles))
     chain = Chain(folder, folder / ACTIVATION, tuple(stages), tuple(notes))
+    given = dataclasses.asdict(settings).items()
     write_json(
         folder / MARKER,
         {
             "finished": True,
             "opensim": opensim_version(),
-            "settings": {
-                name: str(value) if isinstance(value, Path) else value
-                for name, value in dataclasses.asdict(settings).items()
-            },
+            "settings": {n: str(value) if isinstance(value, Path) else value for n, value in given},
             "span": span,
             **chain.as_dict(),
         },
@@ -269,32 +269,21 @@ def run_chain(
     return chain
 
 
-def _activate(
-    method: Method, common: dict[str, Any], folder: Path, *, every: int, watch: Watch | None
-) -> Result:
-    """Run the stage that finds activations."""
-    if method == "so":
-        return static_optimization(SoSettings(**common, every=every), folder / "so", watch=watch)
-    if method == "cmc":
-        return computed_muscle_control(CmcSettings(**common), folder / "cmc", watch=watch)
-    return moco_inverse(MocoSettings(**common), folder / "moco", watch=watch)
-
-
 def _scaling(settings: ChainSettings, model: ModelFile) -> tuple[ScaleSettings | None, list[str]]:
-    """Decide whether the model is to be scaled, and how."""
+    """Settings of scaling, or None if the model is used unchanged; notes."""
     by_markers = settings.measurements or settings.factors or settings.static
     same = settings.mass is None or math.isclose(settings.mass, model.mass, rel_tol=_SAME_MASS)
     if not by_markers and settings.height is None and same:
-        return None, [f"{settings.model}: {model.mass:.4g} kg, used as it is, not scaled"]
+        return None, [f"{settings.model}: {model.mass:.4g} kg, used unchanged, not scaled"]
     if settings.mass is None:
-        raise InputError("mass: expected the subject's with scaling, found none; give --mass")
+        raise InputError("mass: expected the mass of the subject (kg) for scaling, found none")
     notes = []
     if not by_markers and settings.height is None:
         notes.append(
             f"{settings.model}: mass scaled from {model.mass:.4g} to {settings.mass:.4g} kg, "
-            "lengths kept; give --height, or a static trial with measurements, to scale them"
+            "lengths unchanged; give a height, or a static trial with measurements, to scale them"
         )
-    wanted = ScaleSettings(
+    scaling = ScaleSettings(
         model=settings.model,
         mass=settings.mass,
         static=settings.static,
@@ -306,41 +295,37 @@ def _scaling(settings: ChainSettings, model: ModelFile) -> tuple[ScaleSettings |
         model_height=settings.model_height,
         keep_mass_distribution=not by_markers,
     )
-    return wanted, notes
+    return scaling, notes
 
 
 def _check(settings: ChainSettings, model: ModelFile, *, from_markers: bool) -> tuple[Span, Span]:
-    """Refuse what does not fit before anything is run.
+    """Check the inputs; return the span and, for inverse kinematics, one with room for the filter.
 
-    Gives the span to go over and, for inverse kinematics, one with room for the filter.
+    With a marker set, scaling adds the markers of the model: they cannot be compared yet.
     """
-    asked = (settings.start, settings.end)
-    if not model.muscles:
-        raise InputError(f"{settings.model}: expected a model with muscles, found none")
-    if from_markers:
-        # With a set of its own, the model's markers are those that scaling puts there.
-        own = settings.marker_set is not None
-        markers = read_trc(settings.motion) if own else read_markers(settings.motion, model)[0]
-        time = markers.time
-    else:
+    model.require_muscles()
+    if not from_markers:
         time = read_motion(settings.motion, model)[0].time
-    span = span_of(asked, time, where=settings.motion)
-    loads = read_loads(settings.forces, model, given=settings.load)
-    require_cover(
-        loads.forces.time, span, where=loads.forces.path or settings.forces, what="forces"
-    )
+    elif settings.marker_set is not None:
+        time = read_trc(settings.motion).time
+    else:
+        time = read_markers(settings.motion, model)[0].time
+    span = span_of((settings.start, settings.end), time, where=settings.motion)
+    forces = read_loads(settings.forces, model, given=settings.load).forces
+    require_cover(forces.time, span, where=forces.path or settings.forces, what="forces")
     return span, (max(span[0] - _ROOM, time[0]), min(span[1] + _ROOM, time[-1]))
 
 
 PROJECT_MARKER = "project.json"
-_FIELDS = {field.name: str(field.type) for field in dataclasses.fields(ChainSettings)}
 _NEEDED = ("model", "motion", "forces")
-_KINDS: dict[str, tuple[type, ...]] = {
-    "float": (int, float),
-    "int": (int,),
-    "bool": (bool,),
-    "tuple": (list,),
-}
+# Type of a setting, accepted values of its key, and their name; the first that fits.
+_KINDS = (
+    ("float", int | float, "a number"),
+    ("int", int, "a number"),
+    ("bool", bool, "true or false"),
+    ("tuple", list, "a list"),
+    ("", str, "a text"),
+)
 
 
 @dataclass(frozen=True)
@@ -366,11 +351,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a trial: its chain, or why there is none."""
+    """Outcome of a trial: its chain, or the error that prevented it."""
 
     trial: Trial
     chain: Chain | None
     error: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the chain or the error as plain values for JSON."""
+        return {"error": self.error} if self.chain is None else self.chain.as_dict()
 
 
 def read_project(path: "str | os.PathLike[str]") -> list[Trial]:
@@ -379,7 +368,8 @@ def read_project(path: "str | os.PathLike[str]") -> list[Trial]:
     Raises
     ------
     InputError
-        It is missing or no TOML, a key is unknown or of the wrong kind, or a trial lacks one.
+        The file is missing or not TOML, a key is unknown or has the wrong type, or a trial has no
+        model, motion or forces.
     """
     file = Path(path)
     try:
@@ -390,18 +380,19 @@ def read_project(path: "str | os.PathLike[str]") -> list[Trial]:
         raise InputError(
             f"{file}: expected a project file (TOML), cannot read it ({error})"
         ) from None
-    common = _keys(table, file, "the top", below=("subject",))
+    common = _keys(table, file, "top level", below=("subject",))
     trials = []
-    for number, subject in enumerate(_tables(table, "subject", file), start=1):
+    for number, subject in enumerate(_tables(table, "subject", file, "top level"), start=1):
         name = _name(subject, file, f"subject {number}")
         shared = common | _keys(subject, file, f"subject {name}", below=("name", "trial"))
         for count, trial in enumerate(_tables(subject, "trial", file, f"subject {name}"), start=1):
-            title = f"{name}/{_name(trial, file, f'trial {count} of subject {name}')}"
-            given = shared | _keys(trial, file, f"trial {title}", below=("name",))
+            short = _name(trial, file, f"trial {count} of subject {name}")
+            where = f"trial {name}/{short}"
+            given = shared | _keys(trial, file, where, below=("name",))
             missing = [key for key in _NEEDED if key not in given]
             if missing:
-                raise InputError(f"{file}, trial {title}: expected {missing[0]}, found none")
-            trials.append(Trial(name, title.partition("/")[2], ChainSettings(**given)))
+                raise InputError(f"{file}, {where}: expected {missing[0]}, found none")
+            trials.append(Trial(name, short, ChainSettings(**given)))
     titles = [trial.title for trial in trials]
     twice = [title for title in titles if titles.count(title) > 1]
     if twice:
@@ -419,7 +410,7 @@ def run_project(
     finished: Callable[[Outcome], None] | None = None,
     marker: str = PROJECT_MARKER,
 ) -> list[Outcome]:
-    """Simulate all trials, several at a time; one that fails does not stop the others.
+    """Simulate all trials, several in parallel; a failing trial does not stop the others.
 
     Parameters
     ----------
@@ -427,15 +418,15 @@ def run_project(
     output : Path
         Folder to write.
     jobs : int
-        How many trials at a time, each with OpenSim in a process of its own.
+        Number of trials in parallel, each with OpenSim in its own process.
     strict : bool
-        A trial ends at the first quality gate that it does not pass.
-    watch : callable (title) -> watch, optional
-        Gives what is told how far a trial is.
-    finished : callable, optional
-        Told of each trial when it has ended.
+        Stop a trial at the first quality gate that fails.
+    watch : callable (title) -> callable (stage, share), optional
+        Returns the progress callback of a trial.
+    finished : callable (Outcome), optional
+        Called when a trial has ended.
     marker : str
-        File that holds the results and tells a folder of ours.
+        File with the results; it also identifies the folder as ours.
 
     Returns
     -------
@@ -445,7 +436,7 @@ def run_project(
     Raises
     ------
     InputError
-        OpenSim is not there, or the folder holds something else.
+        OpenSim is not installed, or the folder holds other files.
     """
     if jobs < 1:
         raise InputError(f"jobs: expected 1 or more, found {jobs}")
@@ -453,11 +444,11 @@ def run_project(
     folder = output_folder(output, marker=marker)
     write_json(folder / marker, {"finished": False})
 
-    def one(trial: Trial) -> Outcome:
+    def run(trial: Trial) -> Outcome:
         place = folder / trial.subject / trial.name
+        called = watch(trial.title) if watch is not None else None
         try:
-            told = watch(trial.title) if watch is not None else None
-            outcome = Outcome(trial, run_chain(trial.settings, place, watch=told, strict=strict))
+            outcome = Outcome(trial, run_chain(trial.settings, place, watch=called, strict=strict))
         except InputError as error:
             outcome = Outcome(trial, None, str(error))
         if finished is not None:
@@ -466,19 +457,14 @@ def run_project(
 
     pool = ThreadPoolExecutor(jobs)
     try:
-        outcomes = list(pool.map(one, trials))
+        outcomes = list(pool.map(run, trials))
     finally:
         pool.shutdown(cancel_futures=True)
     write_json(
         folder / marker,
         {
             "finished": all(outcome.chain is not None for outcome in outcomes),
-            "trials": {
-                outcome.trial.title: outcome.chain.as_dict()
-                if outcome.chain is not None
-                else {"error": outcome.error}
-                for outcome in outcomes
-            },
+            "trials": {outcome.trial.title: outcome.as_dict() for outcome in outcomes},
         },
     )
     return outcomes
@@ -487,20 +473,20 @@ def run_project(
 def _keys(
     table: Mapping[str, Any], file: Path, where: str, *, below: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Settings of one level, checked; files relative to the project's folder."""
+    """Settings of one level, checked; files relative to the folder of the project."""
     found: dict[str, Any] = {}
+    types = {one.name: str(one.type) for one in dataclasses.fields(ChainSettings)}
     for key, value in table.items():
         if key in below:
             continue
-        if key not in _FIELDS:
-            known = [*_FIELDS, *below]
-            raise InputError(f"{file}, {where}: no key {key!r}{near(key, known)}")
-        kind = _FIELDS[key]
-        wanted = next((types for name, types in _KINDS.items() if name in kind), (str,))
-        if not isinstance(value, wanted) or (bool not in wanted and isinstance(value, bool)):
-            name = {str: "a text", list: "a list", bool: "true or false"}.get(wanted[0], "a number")
+        if key not in types:
+            raise InputError(f"{file}, {where}: unknown key {key!r}{near(key, [*types, *below])}")
+        wanted, name = next(
+            (accepted, name) for kind, accepted, name in _KINDS if kind in types[key]
+        )
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise InputError(f"{file}, {where}, {key}: expected {name}, found {value!r}")
-        if "Path" in kind:
+        if "Path" in types[key]:
             found[key] = file.parent / str(value)
         else:
             found[key] = tuple(value) if isinstance(value, list) else value
@@ -508,7 +494,7 @@ def _keys(
 
 
 def _tables(
-    table: Mapping[str, Any], key: str, file: Path, where: str = "the top"
+    table: Mapping[str, Any], key: str, file: Path, where: str
 ) -> Iterator[Mapping[str, Any]]:
     rows = table.get(key)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
@@ -519,5 +505,5 @@ def _tables(
 def _name(table: Mapping[str, Any], file: Path, where: str) -> str:
     name = table.get("name")
     if not isinstance(name, str) or not name or set(name) & set("/\\") or name.startswith("."):
-        raise InputError(f"{file}, {where}: expected a name that can be a folder's, found {name!r}")
+        raise InputError(f"{file}, {where}: expected a name valid for a folder, found {name!r}")
     return name

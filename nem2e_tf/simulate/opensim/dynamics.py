@@ -1,70 +1,76 @@
-"""Actuators beside the muscles: reserves of the coordinates, residuals of the root body.
+"""Common parts of the stages that compute forces: inputs, additional actuators, gates, activations.
 
-What the stages share that find forces: their inputs, the actuators beside the muscles, gates.
+A reserve actuator drives one coordinate where muscles cannot; residual actuators act on the root
+body, where the real person has none.
 """
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nem2e_tf.errors import InputError
-from nem2e_tf.io.storage import Storage
+from nem2e_tf.errors import InputError, near
+from nem2e_tf.io.storage import Storage, read_storage
 from nem2e_tf.simulate.opensim.files import (
     ModelFile,
     OwnSetup,
     element,
-    elements,
     files_of,
-    objects,
     read_model,
     write_document,
 )
 from nem2e_tf.simulate.opensim.inputs import (
+    SHORTEST_STEP,
     Loads,
-    Span,
     motion_file,
     read_loads,
     read_motion,
     require_cover,
     span_of,
 )
-from nem2e_tf.simulate.opensim.stage import Gate, reserve_gate, residual_gates
+from nem2e_tf.simulate.opensim.stage import Gate, Inputs, Result, Tool, reserve_gate, residual_gates
 
 RESERVE = "_reserve"
-# Residual actuators on the root body, as OpenSim's tools name and look for them.
+# OpenSim's tools look for residual actuators of these names.
 RESIDUAL_FORCES = ("FX", "FY", "FZ")
 RESIDUAL_MOMENTS = ("MX", "MY", "MZ")
-LOADS = "loads.xml"
 ID_MOTION = "id.sto"
+_LOADS = "loads.xml"
 _ID_SETUP = "setup_id.xml"
 _DISTANCE = ("tx", "ty", "tz")
+_UNBOUND = 1000.0
 
 
 @dataclass(frozen=True)
 class DynamicsSettings:
-    """Settings of every stage that finds forces.
+    """Settings of every stage that computes forces.
 
     Attributes
     ----------
     model : Path
+        Scaled model (.osim).
     motion : Path
-        Joint angles: those of inverse kinematics or of residual reduction.
+        Joint angles (.mot, .sto) from inverse kinematics or residual reduction.
     forces : Path
-        Ground reaction (``.mot``, ``.sto``), or OpenSim's XML of external loads.
+        Ground reaction (.mot, .sto) or OpenSim's external loads (.xml).
     load : tuple of str
-        ``BODY=PREFIX`` of each plate, where its columns' names do not tell.
-    start, end : float or None
-        s; what both motion and forces cover where not given.
+        Body that a plate acts on, as BODY=PREFIX, such as calcn_l=1_ground_force_v; one for each
+        plate if the column names do not show the foot.
+    start : float or None
+        s; by default the start of the recording.
+    end : float or None
+        s; by default the end of the recording.
     cutoff : float
-        Low-pass filter of the motion, Hz; -1 for none. 6 Hz is the usual choice for walking.
+        Low-pass filter of the motion, Hz; -1 for none. 6 Hz is usual for walking.
     reserve : float
-        Optimal force of the reserve actuator of each coordinate, N m. Small: it costs much to use.
+        Optimal force of the reserve actuators, N m; the smaller, the more costly to use.
     reserves : mapping of str to float
-        Optimal forces of single coordinates, such as a trunk without muscles.
+        Optimal force of the reserve of one coordinate, such as a trunk without muscles, N m. May
+        be repeated.
     """
 
     model: Path
@@ -75,198 +81,132 @@ class DynamicsSettings:
     end: float | None = None
     cutoff: float = 6.0
     reserve: float = 1.0
-    reserves: Mapping[str, float] = field(default_factory=dict)
+    reserves: Mapping[str, float] = field(
+        default_factory=dict, metadata={"option": "--reserve-of", "metavar": "COORDINATE=NUMBER"}
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What a stage that finds forces goes by, read and fitting each other.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MotionInputs(Inputs):
+    """Inputs of a stage that computes forces.
 
     Attributes
     ----------
     model : ModelFile
     motion : Storage
     loads : Loads
-    span : (float, float)
     cutoff : float
-    files : tuple of Path
-    notes : tuple of str
+        Low-pass filter of the motion, Hz; -1 for none.
     """
 
     model: ModelFile
     motion: Storage
     loads: Loads
-    span: Span
     cutoff: float
-    files: tuple[Path, ...]
-    notes: tuple[str, ...]
 
 
-def read_inputs(settings: DynamicsSettings) -> Inputs:
+def read_inputs(settings: DynamicsSettings) -> MotionInputs:
     """Read model, motion and forces.
 
     Raises
     ------
     InputError
-        One cannot be read, a body is unknown, or motion or forces do not cover the span.
+        A file is unreadable, a body is unknown, or motion or forces do not cover the span.
     """
-    model = read_model(settings.model)
-    motion, notes = read_motion(settings.motion, model)
-    loads = read_loads(settings.forces, model, given=settings.load)
-    span = span_of((settings.start, settings.end), motion.time, where=settings.motion)
-    force_file = loads.forces.path or settings.forces
-    require_cover(loads.forces.time, span, where=force_file, what="forces")
-    unknown = [name for name in settings.reserves if name not in model.free]
-    if unknown:
-        raise InputError(
-            f"reserve {unknown[0]}: expected a free coordinate of {model.path.name}, found none"
-        )
-    files = [settings.model, settings.motion, *files_of(settings.forces)]
-    return Inputs(model, motion, loads, span, settings.cutoff, tuple(files), (*notes, *loads.notes))
+    asked = settings.start, settings.end
+    inputs = _read(settings.model, settings.motion, settings.forces, asked, given=settings.load)
+    model = inputs["model"]
+    for name in settings.reserves:
+        if name not in model.free:
+            raise InputError(
+                f"reserves {name}: expected a free coordinate of {model.path.name}, found "
+                f"none{near(name, model.free)}"
+            )
+    files = (settings.model, settings.motion, *files_of(settings.forces))
+    inputs["notes"] += inputs["loads"].notes
+    return MotionInputs(files=files, settings=settings, cutoff=settings.cutoff, **inputs)
 
 
 def own_inputs(
     own: OwnSetup,
     *,
     motion: str,
-    span: tuple[str, str],
     cutoff: str,
     model: str = "model_file",
     loads: str = "external_loads_file",
-) -> Inputs:
-    """Read the model, motion and forces that a user's setup file names.
+) -> MotionInputs:
+    """Read the model, motion and forces named in a setup file of the user.
 
     Parameters
     ----------
     own : OwnSetup
-    motion, cutoff : str
-        Tags of the motion and of its filter.
-    span : (str, str)
-        Tags of start and end.
-    model, loads : str
-        Tags of the model and of the external loads.
+    motion, cutoff, model, loads : str
+        Elements of the motion, its filter, the model and the external loads.
     """
-    files = {tag: own.file(tag) for tag in (model, motion, loads)}
-    missing = [tag for tag, file in files.items() if file is None]
-    if missing:
-        raise InputError(f"{own.path}: expected <{missing[0]}>, found none")
-    model_file, motion_path, loads_file = (file for file in files.values() if file is not None)
-    body = read_model(model_file)
-    recorded, notes = read_motion(motion_path, body)
-    forces = read_loads(loads_file, body)
-    asked = own.span(*span) or (None, None)
-    found = span_of(asked, recorded.time, where=motion_path)
-    require_cover(forces.forces.time, found, where=forces.forces.path, what="forces")
-    filtered = own.number(cutoff, default=-1.0)
-    return Inputs(body, recorded, forces, found, filtered, own.inputs, (*own.notes, *notes))
+    span = own.numbers("initial_time", "final_time")
+    asked = (span[0], span[1]) if len(span) == 2 else (None, None)
+    inputs = _read(*own.require_files(model, motion, loads), asked)
+    inputs["notes"] = (*own.notes, *inputs["notes"])
+    frequency = own.numbers(cutoff) or [-1.0]
+    return MotionInputs(files=own.inputs, own=own, cutoff=frequency[0], **inputs)
 
 
-def write_loads(inputs: Inputs, folder: Path) -> str:
-    """Write the external loads and name the file."""
-    write_document(folder / LOADS, inputs.loads.content())
-    return LOADS
+def _read(
+    model_file: Path,
+    motion_path: Path,
+    forces: Path,
+    asked: tuple[float | None, float | None],
+    *,
+    given: Sequence[str] = (),
+) -> dict[str, Any]:
+    model = read_model(model_file)
+    motion, notes = read_motion(motion_path, model)
+    loads = read_loads(forces, model, given=given)
+    span = span_of(asked, motion.time, where=motion_path)
+    require_cover(loads.forces.time, span, where=loads.forces.path or forces, what="forces")
+    return {"model": model, "motion": motion, "loads": loads, "span": span, "notes": notes}
 
 
-def write_id(inputs: Inputs, folder: Path) -> list[str]:
-    """Write the setup of inverse dynamics, which reserves are held against; tool and file."""
-    write_document(
-        folder / _ID_SETUP,
-        element(
-            "InverseDynamicsTool",
-            None,
-            *elements(
-                {
-                    "results_directory": ".",
-                    "model_file": str(inputs.model.path.absolute()),
-                    "time_range": inputs.span,
-                    "forces_to_exclude": "Muscles",
-                    "external_loads_file": write_loads(inputs, folder),
-                    "coordinates_file": str(motion_file(inputs.motion, folder)),
-                    "lowpass_cutoff_frequency_for_coordinates": inputs.cutoff,
-                    "output_gen_force_file": ID_MOTION,
-                }
-            ),
-            name="id",
-        ),
-    )
-    return ["InverseDynamicsTool", _ID_SETUP]
+def write_loads(inputs: MotionInputs, folder: Path) -> str:
+    """Write the external loads and return the name of the file."""
+    write_document(folder / _LOADS, inputs.loads.content())
+    return _LOADS
 
 
-def facts_job(inputs: Inputs, folder: Path) -> dict[str, str]:
-    """Make the question for the height of the centre of mass and what muscles move."""
-    return {
+def with_facts(tool: Tool, inputs: MotionInputs, folder: Path) -> dict[str, Any]:
+    """Job of a tool that also returns `nem2e_tf.simulate.opensim.worker.facts`."""
+    motion = motion_file(inputs.motion, folder)
+    facts = {
         "model": str(inputs.model.path.absolute()),
-        "motion": str(motion_file(inputs.motion, folder)),
+        "motion": motion if isinstance(motion, str) else str(motion.absolute()),
     }
+    return {"tools": [[tool.kind, tool.setup_file]], "facts": facts}
 
 
-Curves = dict[str, NDArray[np.float64]]
-
-
-def moments_of(table: Storage) -> tuple[Curves, Curves]:
-    """Forces and moments of inverse dynamics by coordinate."""
-    forces: Curves = {}
-    moments: Curves = {}
-    for label in table.labels:
-        name, _, kind = label.rpartition("_")
-        (forces if kind == "force" else moments)[name] = table.column(label)
-    return forces, moments
+def with_moments(tool: Tool, inputs: MotionInputs, folder: Path) -> dict[str, Any]:
+    """Job of a tool after inverse dynamics, whose moments the reserves are compared with."""
+    settings = {
+        "results_directory": ".",
+        "model_file": inputs.model.path,
+        "time_range": inputs.span,
+        "forces_to_exclude": "Muscles",
+        "external_loads_file": write_loads(inputs, folder),
+        "coordinates_file": motion_file(inputs.motion, folder),
+        "lowpass_cutoff_frequency_for_coordinates": inputs.cutoff,
+        "output_gen_force_file": ID_MOTION,
+    }
+    write_document(folder / _ID_SETUP, element("InverseDynamicsTool", settings, name="id"))
+    job = with_facts(tool, inputs, folder)
+    return {**job, "tools": [["InverseDynamicsTool", _ID_SETUP], *job["tools"]]}
 
 
 def is_distance(coordinate: str) -> bool:
-    """Whether a coordinate is a translation, by its name: ``pelvis_tx``."""
+    """True for a translation, by its name: ``pelvis_tx``."""
     return coordinate.endswith(_DISTANCE)
 
 
-def force_gates(
-    table: Storage,
-    inverse_dynamics: Storage | None,
-    inputs: Inputs,
-    facts: Mapping[str, object],
-    *,
-    reserve_of: Callable[[str], str | None],
-) -> list[Gate]:
-    """Judge residuals and reserves.
-
-    Parameters
-    ----------
-    table : Storage
-        Forces of all actuators.
-    inverse_dynamics : Storage or None
-        Joint moments; without, reserves are not judged.
-    facts : mapping
-        The worker's: ``com_height`` and ``moved_by_muscles``.
-    reserve_of : callable (label) -> coordinate or None
-        Which coordinate's reserve a column is.
-    """
-    residual_forces: Curves = {n: table.column(n) for n in RESIDUAL_FORCES if n in table.labels}
-    residual_moments: Curves = {n: table.column(n) for n in RESIDUAL_MOMENTS if n in table.labels}
-    reserves: Curves = {}
-    for label in table.labels:
-        coordinate = reserve_of(label)
-        if coordinate is None:
-            continue
-        if coordinate in inputs.model.residual:
-            kind = residual_forces if is_distance(coordinate) else residual_moments
-            kind[coordinate] = table.column(label)
-        else:
-            reserves[coordinate] = table.column(label)
-    moved = facts["moved_by_muscles"]
-    assert isinstance(moved, list)
-    moments = moments_of(inverse_dynamics)[1] if inverse_dynamics is not None else {}
-    return [
-        *residual_gates(
-            residual_forces,
-            residual_moments,
-            external=inputs.loads.peak(*inputs.span),
-            height=float(str(facts["com_height"])),
-        ),
-        *reserve_gate(reserves, moments, crossed=moved),
-    ]
-
-
 def reserve_coordinate(label: str) -> str | None:
-    """Coordinate of a column of our own reserves, or of a user's named the same way.
+    """Coordinate of a reserve actuator named like ours; None for another actuator.
 
     Examples
     --------
@@ -276,59 +216,181 @@ def reserve_coordinate(label: str) -> str | None:
     return label.removesuffix(RESERVE) if label.endswith(RESERVE) else None
 
 
-_UNBOUND = 1000.0
+def force_gates(
+    table: Storage,
+    inverse_dynamics: Storage | None,
+    inputs: MotionInputs,
+    facts: Mapping[str, Any],
+    *,
+    reserve_of: Callable[[str], str | None] = reserve_coordinate,
+) -> list[Gate]:
+    """Judge residuals and reserves.
+
+    Parameters
+    ----------
+    table : Storage
+        Forces of all actuators.
+    inverse_dynamics : Storage or None
+        Joint moments; without them reserves are not judged.
+    inputs : MotionInputs
+    facts : mapping
+        ``com_height`` (m) and ``moved_by_muscles`` (coordinates).
+    reserve_of : callable (label) -> coordinate or None
+        Coordinate of the reserve in a column.
+    """
+    forces, moments = (
+        {name: table.column(name) for name in names if name in table.labels}
+        for names in (RESIDUAL_FORCES, RESIDUAL_MOMENTS)
+    )
+    reserves: dict[str, NDArray[np.float64]] = {}
+    for label in table.labels:
+        coordinate = reserve_of(label)
+        if coordinate is None:
+            continue
+        kind = reserves
+        if coordinate in inputs.model.residual:
+            kind = forces if is_distance(coordinate) else moments
+        kind[coordinate] = table.column(label)
+    joint_moments = {
+        label.removesuffix("_moment"): inverse_dynamics.column(label)
+        for label in (inverse_dynamics.labels if inverse_dynamics is not None else ())
+        if inverse_dynamics is not None and label.endswith("_moment")
+    }
+    assert inputs.span is not None
+    peak = inputs.loads.peak(*inputs.span)
+    return [
+        *residual_gates(forces, moments, external=peak, height=facts["com_height"]),
+        *reserve_gate(reserves, joint_moments, crossed=facts["moved_by_muscles"]),
+    ]
 
 
 def reserve_actuators(
-    model: ModelFile, settings: DynamicsSettings, *, skip: Sequence[str] = ()
+    model: ModelFile,
+    default: float,
+    reserves: Mapping[str, float],
+    *,
+    skip: Sequence[str] = (),
 ) -> list[ET.Element]:
     """Make a reserve actuator for every free coordinate.
 
     Parameters
     ----------
+    model : ModelFile
+    default : float
+        Optimal force, N m.
+    reserves : mapping of str to float
+        Optimal forces of single coordinates.
     skip : sequence of str
-        Coordinates without one.
+        Coordinates without a reserve.
     """
-    default = settings.reserve
-    made = []
-    for name in model.free:
-        if name not in skip:
-            values = {"coordinate": name, "optimal_force": settings.reserves.get(name, default)}
-            bounds = {"min_control": -_UNBOUND, "max_control": _UNBOUND}
-            made.append(
-                element("CoordinateActuator", None, *elements(bounds | values), name=name + RESERVE)
-            )
-    return made
+    return [
+        element(
+            "CoordinateActuator",
+            {
+                "min_control": -_UNBOUND,
+                "max_control": _UNBOUND,
+                "coordinate": name,
+                "optimal_force": reserves.get(name, default),
+            },
+            name=name + RESERVE,
+        )
+        for name in model.free
+        if name not in skip
+    ]
 
 
 def root_actuators(
     model: ModelFile, *, force: float, moment: float, limit: tuple[float, float]
 ) -> list[ET.Element]:
-    """Make residual actuators at the root body's centre of mass, named FX to MZ.
+    """Make residual actuators at the centre of mass of the root body, named FX to MZ.
 
     Parameters
     ----------
+    model : ModelFile
     force, moment : float
         Optimal forces, N and N m.
     limit : (float, float)
-        How many times that they may reach.
+        Largest multiples of the optimal forces and moments.
     """
-    made = []
     axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    for name, axis in zip(RESIDUAL_FORCES, axes, strict=True):
-        values: dict[str, object] = {"min_control": -limit[0], "max_control": limit[0]}
-        values |= {"optimal_force": force, "body": model.root_body}
-        values |= {"point": model.root_mass_center, "point_is_global": False}
-        values |= {"direction": axis, "force_is_global": True}
-        made.append(element("PointActuator", None, *elements(values), name=name))
-    for name, axis in zip(RESIDUAL_MOMENTS, axes, strict=True):
-        values = {"min_control": -limit[1], "max_control": limit[1], "optimal_force": moment}
-        values |= {"bodyA": model.root_body, "bodyB": "ground"}
-        values |= {"torque_is_global": True, "axis": axis}
-        made.append(element("TorqueActuator", None, *elements(values), name=name))
-    return made
+    points = [
+        element(
+            "PointActuator",
+            {
+                "min_control": -limit[0],
+                "max_control": limit[0],
+                "optimal_force": force,
+                "body": model.root_body,
+                "point": model.root_mass_center,
+                "point_is_global": False,
+                "direction": axis,
+                "force_is_global": True,
+            },
+            name=name,
+        )
+        for name, axis in zip(RESIDUAL_FORCES, axes, strict=True)
+    ]
+    torques = [
+        element(
+            "TorqueActuator",
+            {
+                "min_control": -limit[1],
+                "max_control": limit[1],
+                "optimal_force": moment,
+                "bodyA": model.root_body,
+                "bodyB": "ground",
+                "torque_is_global": True,
+                "axis": axis,
+            },
+            name=name,
+        )
+        for name, axis in zip(RESIDUAL_MOMENTS, axes, strict=True)
+    ]
+    return points + torques
 
 
-def write_actuators(path: Path, actuators: list[ET.Element]) -> None:
-    """Write a file of actuators."""
-    write_document(path, objects("ForceSet", actuators, name="reserves"))
+def write_actuators(path: Path, actuators: list[ET.Element]) -> str:
+    """Write a file of actuators and return its name."""
+    write_document(path, element("ForceSet", {"objects": actuators}, name="reserves"))
+    return path.name
+
+
+def activations(result: Result, muscles: Sequence[str]) -> Storage:
+    """Return the activations of all muscles from a finished stage.
+
+    Parameters
+    ----------
+    result : Result
+        Of static optimization, computed muscle control or MocoInverse.
+    muscles : sequence of str
+        Names of the muscles of the model.
+
+    Returns
+    -------
+    Storage
+        One column per muscle in the given order, 0 to 1. Static optimization keeps its rows; the
+        others, written at the steps of a solver, are interpolated linearly every 5 ms.
+
+    Raises
+    ------
+    InputError
+        The activation of a muscle is missing.
+    """
+    file = result.outputs.get("activation") or result.outputs["states"]
+    table = read_storage(file)
+    columns = [_column(table, name, file) for name in muscles]
+    first = np.concatenate([[True], np.diff(table.time) > 0])
+    time, data = table.time[first], table.data[first][:, columns]
+    if "states" in result.outputs:
+        count = max(int((time[-1] - time[0]) / SHORTEST_STEP + 1e-6), 1)
+        grid = time[0] + SHORTEST_STEP * np.arange(count + 1)
+        data = np.column_stack([np.interp(grid, time, column) for column in data.T])
+        time = grid
+    return Storage("Muscle activations", tuple(muscles), time, data, in_degrees=False)
+
+
+def _column(table: Storage, muscle: str, file: Path) -> int:
+    for label in (muscle, f"/forceset/{muscle}/activation", f"{muscle}.activation"):
+        if label in table.labels:
+            return table.labels.index(label)
+    raise InputError(f"{file}: expected the activation of {muscle}, found none")

@@ -1,10 +1,9 @@
-"""Setup files of OpenSim's tools: made of options, or the user's own taken over.
+"""OpenSim's XML files: models, and the setup files of its tools.
 
-A user's file is used as it is, but for two things: its inputs are found from where the file lies,
-and its results go to the stage's folder. What it names and what is not there is an error where the
-tool would fail, and a note where OpenSim goes on without a word.
-
-What an OpenSim model file holds, read without OpenSim: names, locks, masses.
+Models are read without OpenSim: names, locks, masses. A setup file is generated from settings, or
+taken from the user. A user's file keeps its content, with two changes: input paths are resolved
+against the folder of the file, and results go to the folder of the stage. A missing input is an
+error where the tool would fail, and a note where OpenSim silently continues without it.
 """
 
 import copy
@@ -30,9 +29,9 @@ class Coordinate:
     dependent : bool
         Driven by another coordinate through a coupler.
     root : bool
-        Belongs to the joint between ground and the model: what acts on it is a residual.
+        Belongs to the joint between ground and the model: a force along it is a residual.
     default : float
-        Value where nothing is said, in radians or m.
+        Default value, rad or m.
     """
 
     name: str
@@ -43,24 +42,24 @@ class Coordinate:
 
     @property
     def free(self) -> bool:
-        """Whether it moves by itself."""
+        """True if neither locked nor driven by another coordinate."""
         return not (self.locked or self.dependent)
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds.
+    """Content of a model file.
 
     Attributes
     ----------
     path : Path
     bodies, markers, muscles : tuple of str
-        Names, in the file's order.
+        Names, in the order of the file.
     coordinates : tuple of Coordinate
     actuated : tuple of str
-        Coordinates that an actuator of the model drives, such as the trunk's or the arms'.
+        Coordinates driven by an actuator of the model, such as those of the trunk or the arms.
     root_body : str
-        The body that the root joint carries, usually the pelvis; empty where there is none.
+        Child body of the root joint, usually the pelvis; empty if there is none.
     root_mass_center : tuple of float
         Its centre of mass in its own frame, m.
     mass : float
@@ -79,7 +78,7 @@ class ModelFile:
 
     @property
     def free(self) -> tuple[str, ...]:
-        """Coordinates that move by themselves."""
+        """Coordinates that are neither locked nor driven by another one."""
         return tuple(c.name for c in self.coordinates if c.free)
 
     @property
@@ -88,18 +87,17 @@ class ModelFile:
         return tuple(c.name for c in self.coordinates if c.free and c.root)
 
     def require_body(self, name: str, *, where: str) -> None:
-        """Refuse a body that the model does not have.
-
-        Raises
-        ------
-        InputError
-            Near names are given.
-        """
+        """Raise an `InputError` with similar names if the model has no such body."""
         if name not in (*self.bodies, "ground"):
             raise InputError(
                 f"{where}: expected a body of {self.path.name}, found {name!r}"
                 f"{near(name, self.bodies) or '; it has ' + ', '.join(self.bodies[:4]) + ', ...'}"
             )
+
+    def require_muscles(self) -> None:
+        """Raise an `InputError` if the model has no muscles."""
+        if not self.muscles:
+            raise InputError(f"{self.path}: expected a model with muscles, found none")
 
 
 def read_model(path: "str | os.PathLike[str]") -> ModelFile:
@@ -108,15 +106,13 @@ def read_model(path: "str | os.PathLike[str]") -> ModelFile:
     Raises
     ------
     InputError
-        The file is missing, is no model or was cut.
+        The file is missing, truncated, or not a model.
     """
     file = Path(path)
     root = read_xml(file, what="an OpenSim model (.osim)")
     model = root if root.tag == "Model" else root.find("Model")
     if model is None or root.tag not in ("Model", "OpenSimDocument"):
-        raise InputError(
-            f"{file}: expected an OpenSim model (.osim), found <{root.tag}> of another"
-        )
+        raise InputError(f"{file}: expected an OpenSim model (.osim), found <{root.tag}>")
     bodies = [body for body in model.iter("Body") if body.get("name") != "ground"]
     couplers = [
         text_of(coupler, "dependent_coordinate_name")
@@ -124,10 +120,11 @@ def read_model(path: "str | os.PathLike[str]") -> ModelFile:
         if text_of(coupler, "isEnforced") != "false" and text_of(coupler, "isDisabled") != "true"
     ]
     coordinates, root_body = [], ""
-    for joint, carried in _joints(model):
-        at_root = _parent(joint).rsplit("/", 1)[-1] == "ground"
+    for joint, child in _joints(model):
+        parent = text_of(joint, "parent_body") or _body_of(joint, "parent")
+        at_root = _last(parent) == "ground"
         found = list(joint.iter("Coordinate"))
-        root_body = root_body or (carried if at_root and found else "")
+        root_body = root_body or (child if at_root and found else "")
         coordinates += [
             Coordinate(
                 name=coordinate.get("name", ""),
@@ -140,16 +137,16 @@ def read_model(path: "str | os.PathLike[str]") -> ModelFile:
         ]
     if not coordinates:
         raise InputError(f"{file}: expected a model with coordinates, found none")
-    forces = model.find("ForceSet")
-    carrier = next((body for body in bodies if body.get("name") == root_body), None)
-    center = _numbers(text_of(carrier, "mass_center")) if carrier is not None else []
+    forces = model.find("ForceSet/objects")
+    pelvis = next((body for body in bodies if body.get("name") == root_body), None)
+    center = _numbers(text_of(pelvis, "mass_center")) if pelvis is not None else []
     return ModelFile(
         path=file,
         bodies=tuple(body.get("name", "") for body in bodies),
         markers=tuple(marker.get("name", "") for marker in model.iter("Marker")),
         muscles=tuple(
             force.get("name", "")
-            for force in (forces.find("objects") or [] if forces is not None else [])
+            for force in (forces if forces is not None else [])
             if "Muscle" in force.tag
         ),
         coordinates=tuple(coordinates),
@@ -161,14 +158,14 @@ def read_model(path: "str | os.PathLike[str]") -> ModelFile:
 
 
 def read_xml(path: Path, *, what: str) -> ET.Element:
-    """Read an XML file, also where it closes a document that it never opened.
+    """Read an XML file, even one that closes a document it never opened.
 
-    OpenSim's own example of tasks for inverse kinematics does so, and OpenSim reads it.
+    OpenSim's own example of tasks for inverse kinematics is such a file, and OpenSim reads it.
 
     Raises
     ------
     InputError
-        It is missing, or is not XML; the line at fault is named.
+        The file is missing or is not XML; the message gives the line.
     """
     try:
         content = path.read_bytes()
@@ -179,52 +176,63 @@ def read_xml(path: Path, *, what: str) -> ET.Element:
         raise InputError(f"{path}: expected {what}, found no such file") from None
     except ET.ParseError as error:
         raise InputError(
-            f"{path}, line {error.position[0]}: expected {what}, found XML that cannot be read "
-            f"({error}); is the file whole?"
+            f"{path}, line {error.position[0]}: expected {what}, found invalid XML ({error}); is "
+            "the file complete?"
         ) from None
     except OSError as error:
         raise InputError(f"{path}: expected {what}, cannot read it ({error.strerror})") from None
 
 
-def text_of(element: ET.Element, tag: str) -> str:
-    """Text of a child, without blanks around it; empty where there is none."""
-    return (element.findtext(tag) or "").strip()
+def read_set(path: Path | None, tag: str) -> ET.Element | None:
+    """Read one of OpenSim's sets, such as an ``IKTaskSet``; None where no file is given."""
+    if path is None:
+        return None
+    root = read_xml(path, what=f"OpenSim's {tag}")
+    found = next(root.iter(tag), None)
+    if found is None:
+        raise InputError(f"{path}: expected OpenSim's {tag}, found <{root.tag}>")
+    return found
+
+
+def text_of(parent: ET.Element, tag: str) -> str:
+    """Text of a child without surrounding blanks; empty if there is none."""
+    return (parent.findtext(tag) or "").strip()
 
 
 def _joints(model: ET.Element) -> list[tuple[ET.Element, str]]:
-    """Joints and the body each carries, where the file nests joints in bodies (OpenSim 2, 3)."""
-    joints = []
+    """Joints and their child bodies; OpenSim 2 and 3 nest a joint in its body."""
     nested = {
         id(joint): body.get("name", "")
         for body in model.iter("Body")
         for holder in body.iter("Joint")
         for joint in holder
     }
-    for joint in model.iter():
-        if joint.tag.endswith("Joint") and joint.tag != "Joint":
-            joints.append((joint, nested.get(id(joint)) or _body_of(joint, "child")))
-    return joints
-
-
-def _parent(joint: ET.Element) -> str:
-    return text_of(joint, "parent_body") or _body_of(joint, "parent")
+    return [
+        (joint, nested.get(id(joint)) or _body_of(joint, "child"))
+        for joint in model.iter()
+        if joint.tag.endswith("Joint") and joint.tag != "Joint"
+    ]
 
 
 def _body_of(joint: ET.Element, end: str) -> str:
-    """Body at an end of a joint (OpenSim 4), through the offset frame that stands between."""
-    name = _socket(joint, f"{end}_frame").rsplit("/", 1)[-1]
+    """Body at one end of a joint (OpenSim 4); an offset frame may lie between them."""
+    name = _last(_socket(joint, f"{end}_frame"))
     for frame in joint.iter("PhysicalOffsetFrame"):
         if frame.get("name") == name:
-            name = _socket(frame, "parent").rsplit("/", 1)[-1]
+            name = _last(_socket(frame, "parent"))
     return name
 
 
-def _socket(element: ET.Element, name: str) -> str:
-    found = text_of(element, f"socket_{name}")
-    for connector in element.iter("Connector_PhysicalFrame_"):
+def _socket(parent: ET.Element, name: str) -> str:
+    found = text_of(parent, f"socket_{name}")
+    for connector in parent.iter("Connector_PhysicalFrame_"):
         if not found and connector.get("name") == name:
             found = text_of(connector, "connectee_name")
     return found
+
+
+def _last(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
 
 
 def _numbers(text: str) -> list[float]:
@@ -235,7 +243,7 @@ def _numbers(text: str) -> list[float]:
 
 
 _VERSION = "40000"
-# Tags whose text is a file that a tool reads.
+# Elements whose text is an input file of a tool.
 _INPUTS = (
     *("model_file", "marker_file", "marker_set_file", "coordinate_file", "external_loads_file"),
     *("force_set_files", "desired_kinematics_file", "desired_points_file", "task_set_file"),
@@ -245,39 +253,47 @@ _INPUTS = (
 _NOTHING = ("", "unassigned", "unspecified")
 
 
-def element(tag: str, text: object = None, /, *children: ET.Element, name: str = "") -> ET.Element:
-    """Make an element; numbers and truth values as OpenSim writes them.
+def element(
+    tag: str, content: object = None, /, *children: ET.Element, name: str = ""
+) -> ET.Element:
+    """Make an element of an OpenSim file.
+
+    Parameters
+    ----------
+    tag : str
+    content : object
+        A text; a bool, number or tuple of numbers, written as OpenSim does; a path, made absolute;
+        a mapping of tags to contents, one child per item; or a list of elements.
+    *children : Element
+        Further children.
+    name : str
+        Attribute ``name``.
 
     Examples
     --------
-    >>> ET.tostring(element("weight", 5.0)), ET.tostring(element("on", True))
-    (b'<weight>5</weight>', b'<on>true</on>')
+    >>> ET.tostring(element("task", {"apply": True, "weight": 5.0}, name="heel"))
+    b'<task name="heel"><apply>true</apply><weight>5</weight></task>'
     """
     made = ET.Element(tag, {"name": name} if name else {})
-    if isinstance(text, bool):
-        made.text = str(text).lower()
-    elif isinstance(text, int | float):
-        made.text = f"{text:.10g}"
-    elif text is not None:
-        made.text = (
-            " ".join(f"{part:.10g}" for part in text) if isinstance(text, tuple) else str(text)
-        )
+    if isinstance(content, Mapping):
+        made.extend(element(key, value) for key, value in content.items())
+    elif isinstance(content, list):
+        made.extend(content)
+    elif isinstance(content, bool):
+        made.text = str(content).lower()
+    elif isinstance(content, Path):
+        made.text = str(content.absolute())
+    elif isinstance(content, int | float | tuple):
+        numbers = content if isinstance(content, tuple) else (content,)
+        made.text = " ".join(f"{part:.10g}" for part in numbers)
+    elif content is not None:
+        made.text = str(content)
     made.extend(children)
     return made
 
 
-def elements(values: Mapping[str, object]) -> list[ET.Element]:
-    """Make an element of each value."""
-    return [element(tag, value) for tag, value in values.items()]
-
-
-def objects(tag: str, items: list[ET.Element], *, name: str = "") -> ET.Element:
-    """Make one of OpenSim's sets: an element with ``objects`` in it."""
-    return element(tag, None, element("objects", None, *items), name=name)
-
-
 def write_document(path: Path, content: ET.Element) -> None:
-    """Write an element as a document of OpenSim."""
+    """Write an element as an OpenSim document."""
     document = ET.Element("OpenSimDocument", {"Version": _VERSION})
     document.append(content)
     _write(path, document)
@@ -285,17 +301,17 @@ def write_document(path: Path, content: ET.Element) -> None:
 
 @dataclass(frozen=True)
 class OwnSetup:
-    """A user's setup file, taken over.
+    """A setup file of the user.
 
     Attributes
     ----------
     path : Path
     document : Element
-        With absolute inputs; see `write`.
+        With absolute input paths; see `write`.
     inputs : tuple of Path
-        Every file it reads, those that its files name as well.
+        Every input file, including files named in other files.
     notes : tuple of str
-        Files it names that are not there and without which OpenSim goes on.
+        Missing files without which OpenSim continues.
     """
 
     path: Path
@@ -304,43 +320,36 @@ class OwnSetup:
     notes: tuple[str, ...]
 
     def text(self, tag: str) -> str:
-        """Text of the first element with a tag, or a path of tags; empty where there is none."""
-        found = self.document.find(f".//{tag}")
-        return (found.text or "").strip() if found is not None else ""
+        """Text of the first element with a tag or path of tags; empty if there is none."""
+        return (self.document.findtext(f".//{tag}") or "").strip()
 
-    def file(self, tag: str) -> Path | None:
-        """File that an element names."""
-        text = self.text(tag)
-        return None if text.lower() in _NOTHING else Path(text)
+    def require_files(self, *tags: str) -> list[Path]:
+        """Return the input file named in each element; an `InputError` if one names none."""
+        texts = {tag: self.text(tag) for tag in tags}
+        missing = [tag for tag, text in texts.items() if text.lower() in _NOTHING]
+        if missing:
+            raise InputError(f"{self.path}: expected <{missing[0]}>, found none")
+        return [Path(text) for text in texts.values()]
 
-    def number(self, tag: str, *, default: float) -> float:
-        """Return the number of an element; `default` where there is none."""
-        text = self.text(tag)
+    def numbers(self, *tags: str) -> list[float]:
+        """All numbers of some elements, in order."""
         try:
-            return float(text) if text else default
+            return [float(number) for tag in tags for number in self.text(tag).split()]
         except ValueError:
-            raise InputError(f"{self.path}: expected a number in <{tag}>, found {text!r}") from None
-
-    def span(self, first: str, last: str) -> tuple[float, float] | None:
-        """Start and end, of two elements or of one with two numbers; None where not given."""
-        try:
-            numbers = [
-                float(n) for tag in dict.fromkeys((first, last)) for n in self.text(tag).split()
-            ]
-        except ValueError:
+            texts = " ".join(self.text(tag) for tag in tags)
             raise InputError(
-                f"{self.path}: expected numbers in <{first}>, found {self.text(first)!r}"
+                f"{self.path}: expected numbers in <{tags[0]}>, found {texts!r}"
             ) from None
-        return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
     def write(self, path: Path, outputs: Mapping[str, object]) -> None:
-        """Write the setup with the given texts in place of its own.
+        """Write the setup with some of its elements replaced.
 
         Parameters
         ----------
-        outputs : mapping of path to value
-            Element path below the tool, such as ``MarkerPlacer/output_model_file``; what is
-            missing is added.
+        path : Path
+        outputs : mapping of str to object
+            New content of each element, by its path below the tool, such as
+            ``MarkerPlacer/output_model_file``; missing elements are added.
         """
         document = copy.deepcopy(self.document)
         for place, value in outputs.items():
@@ -356,73 +365,69 @@ class OwnSetup:
 
 
 def take_over(path: Path, *, tool: str) -> OwnSetup:
-    """Read a user's setup file.
+    """Read a setup file of the user.
 
     Parameters
     ----------
     path : Path
     tool : str
-        Beginning of the tool's tag, such as ``CMCTool``.
+        Tag of the tool, such as ``CMCTool``.
 
     Raises
     ------
     InputError
-        It is missing, no XML, of another tool, or a file it needs is not there.
+        The file is missing, is not XML or belongs to another tool, or an input file is missing.
     """
-    document = read_xml(path, what=f"a setup file of OpenSim's {tool}")
+    document = read_xml(path, what=f"a setup file for OpenSim's {tool}")
     if document.tag != "OpenSimDocument" or not len(document):
         raise InputError(
-            f"{path}: expected a setup file of OpenSim's {tool}, found <{document.tag}>"
+            f"{path}: expected a setup file for OpenSim's {tool}, found <{document.tag}>"
         )
-    # OpenSim reads its own misspelling as well.
+    # OpenSim also reads this misspelling, which its own older versions wrote.
     tag = document[0].tag.replace("Kinemtatics", "Kinematics")
     if tag != tool:
-        raise InputError(f"{path}: expected a setup file of {tool}, found one of {tag}")
+        raise InputError(f"{path}: expected a setup file for {tool}, found one for {tag}")
     notes = []
     inputs = [path]
     for named, attribute, file in _named(document, path.parent):
         if file.is_file():
-            inputs += [one for one in _files(file) if one not in inputs]
+            inputs += [one for one in files_of(file) if one not in inputs]
             if attribute:
                 named.set("file", str(file))
             else:
                 named.text = str(file)
         elif attribute:
             notes.append(
-                f"{path}: <{named.tag}> names {file.name}, which is not there; OpenSim goes on "
-                "with none"
+                f"{path}: <{named.tag}> names {file.name}, which is missing; OpenSim continues "
+                "without it"
             )
             del named.attrib["file"]
         else:
-            raise InputError(f"{path}: expected the file <{named.tag}> names, found no {file}")
+            raise InputError(f"{path}: expected the file named in <{named.tag}>, found no {file}")
     return OwnSetup(path, document, tuple(inputs), tuple(notes))
 
 
 def files_of(path: Path) -> list[Path]:
-    """List a file and every file that it names, if it is XML."""
-    return _files(path)
+    """List a file and, if it is XML, all files named in it."""
+    found = [path]
+    if path.suffix.lower() == ".xml":
+        root = read_xml(path, what="an OpenSim file")
+        for named, _, file in _named(root, path.parent):
+            if file.is_file() and file != path:
+                found += files_of(file)
+            elif named.tag == "datafile":
+                raise InputError(f"{path}: expected the file named in <datafile>, found no {file}")
+    return found
 
 
 def _named(root: ET.Element, folder: Path) -> Iterator[tuple[ET.Element, bool, Path]]:
-    """Elements that name a file, whether by attribute, and the file."""
+    """Elements that name a file; True if the name is in an attribute; the file."""
     for one in root.iter():
         text = (one.text or "").strip()
         if one.get("file"):
             yield one, True, (folder / one.get("file", "")).absolute()
         elif one.tag in _INPUTS and not len(one) and text.lower() not in _NOTHING:
             yield one, False, (folder / text).absolute()
-
-
-def _files(path: Path) -> list[Path]:
-    found = [path]
-    if path.suffix.lower() == ".xml":
-        root = read_xml(path, what="a file of OpenSim's")
-        for named, _, file in _named(root, path.parent):
-            if file.is_file() and file != path:
-                found += _files(file)
-            elif named.tag == "datafile":
-                raise InputError(f"{path}: expected the file <datafile> names, found no {file}")
-    return found
 
 
 def _write(path: Path, document: ET.Element) -> None:

@@ -1,4 +1,7 @@
-"""OpenSim in a process of its own: its chatter into a file, its failures into one line."""
+"""Runs OpenSim in its own process: its output goes to a file, its errors become one line.
+
+Nothing else imports OpenSim, so that no crash, output or damage at its exit reaches the caller.
+"""
 
 import functools
 import importlib.metadata
@@ -19,65 +22,58 @@ from nem2e_tf.errors import InputError
 PYTHON = "NEM2E_OPENSIM_PYTHON"
 LOG = "opensim.log"
 
-# Called with the time in the motion that a stage has come to, s.
+# Called with the time that a stage has reached within the motion, s.
 Progress = Callable[[float], None]
 
-_LOOK = 0.25
+_INTERVAL = 0.25
 _TAIL = 20_000
-# How the tools tell where they are: IK's "Frame 3 (t = 0.45)", static optimization's "time = 0.45".
+# Current time in the log: "Frame 3 (t = 0.45)" of IK, "time = 0.45" of static optimization.
 _NOW = re.compile(rb"(?:\bt|\btime)\s*=\s*([0-9.]+(?:e[-+]?\d+)?)")
-# What OpenSim says, and what to do about it.
+# Patterns of OpenSim's messages, and the remedy.
 _ADVICE = (
-    (r"Failed to load the Xml|no document element", "get a whole copy of the file"),
+    (r"Failed to load the Xml|no document element", "get a complete copy of the file"),
     (
         r"infeasible|OPTIMIZATION FAILED|unsuitable|no solution|Infeasible",
-        "the muscles cannot do "
-        "this motion with these reserves: check masses, forces and feet, or raise --reserve",
+        "the muscles cannot produce this motion with these reserves: check masses, forces and "
+        "feet, or increase the reserve",
     ),
     (
         r"column .* (not found|does not exist)|[Nn]o (such )?column",
-        "check the labels of the files given",
+        "check the labels of the input files",
     ),
     (r"singular|NaN|nan", "check the motion for jumps and the model for massless bodies"),
 )
 
 
 def opensim_python() -> str:
-    """Find a Python that has OpenSim.
+    """Return the Python that has OpenSim.
 
-    The one that runs this program, or the one that ``NEM2E_OPENSIM_PYTHON`` names.
+    It is the one named in ``NEM2E_OPENSIM_PYTHON``, or the one that runs this program.
 
     Raises
     ------
     InputError
-        There is none; says what to install.
+        There is none; the message says what to install.
     """
     named = os.environ.get(PYTHON)
     if named:
         found = shutil.which(named)
         if found is None:
             raise InputError(
-                f"{PYTHON}: expected the Python of an OpenSim installation, found no "
-                f"program {named}"
+                f"{PYTHON}: expected the Python of an OpenSim installation, found no program "
+                f"{named}"
             )
         return found
     if importlib.util.find_spec("opensim") is None:
         raise InputError(
-            "OpenSim is not installed; expected it from: pip install 'nem2e-tf[opensim]' (Linux "
-            "x86_64, Windows, macOS arm64), or set "
-            f"{PYTHON} to the Python of an OpenSim installation"
+            "OpenSim is not installed: pip install 'nem2e-tf[opensim]' (Linux x86_64, Windows, "
+            f"macOS arm64), or set {PYTHON} to the Python of an OpenSim installation"
         )
     return sys.executable
 
 
 def opensim_version() -> str:
-    """Version of the OpenSim that would run, as its package states it.
-
-    Raises
-    ------
-    InputError
-        There is none; says what to install.
-    """
+    """Return the version of the OpenSim package; an `InputError` if there is none."""
     return _version(opensim_python())
 
 
@@ -89,12 +85,11 @@ def run_job(
     Parameters
     ----------
     job : mapping
-        What to run.
     folder : Path
-        Where: setup files are in it, results go into it, and so does ``opensim.log``.
+        Working folder with the setup files; results and ``opensim.log`` are written to it.
     stage : str
         Name of the stage, for messages.
-    progress : callable, optional
+    progress : callable (time), optional
         Called with the time reached within the motion, s.
 
     Returns
@@ -105,13 +100,13 @@ def run_job(
     Raises
     ------
     InputError
-        OpenSim failed or crashed; its own reason in one line, and what to do.
+        OpenSim failed or crashed; the message has its reason in one line and the remedy.
     """
     python = opensim_python()
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     log = folder / LOG
-    with tempfile.TemporaryDirectory(prefix="nem2e-") as beside:
-        question, answer = Path(beside, "job.json"), Path(beside, "answer.json")
+    with tempfile.TemporaryDirectory(prefix="nem2e-") as temporary:
+        question, answer = Path(temporary, "job.json"), Path(temporary, "answer.json")
         question.write_text(json.dumps(job), encoding="utf-8")
         worker = Path(__file__).with_name("worker.py")
         with log.open("ab") as out:
@@ -130,24 +125,24 @@ def run_job(
                     child.kill()
                     child.wait()
         if not answer.is_file():
-            how = (
-                f"signal {-child.returncode}"
-                if child.returncode < 0
-                else f"code {child.returncode}"
-            )
-            raise InputError(f"{stage}: OpenSim crashed ({how}); {_last(log)}")
-        told: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    if "error" in told:
-        reason = str(told["error"])
+            code = child.returncode
+            how = f"signal {-code}" if code < 0 else f"code {code}"
+            lines = log_lines(log, r"\[error\]|[Ee]xception|ERROR") or log_lines(log, r"\S")
+            last = f"its last message: {one_line(lines[-1])}" if lines else "without a message"
+            raise InputError(f"{stage}: OpenSim crashed ({how}); {last}")
+        result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
+    if "error" in result:
+        reason = str(result["error"])
         errors = log_lines(log, r"^\[error\]")
         if "see messages window" in reason and errors:
             reason = errors[-1].removeprefix("[error] ")
-        raise InputError(f"{stage}: OpenSim failed: {one_line(reason)}{_advice(reason)}")
-    return told
+        advice = next((f"; {text}" for pattern, text in _ADVICE if re.search(pattern, reason)), "")
+        raise InputError(f"{stage}: OpenSim failed: {one_line(reason)}{advice}")
+    return result
 
 
 def one_line(message: str) -> str:
-    r"""Take the sense out of an OpenSim exception.
+    r"""Extract the reason from the message of an OpenSim exception.
 
     Examples
     --------
@@ -162,12 +157,9 @@ def one_line(message: str) -> str:
 
 
 def log_lines(log: Path, pattern: str) -> list[str]:
-    """Find the lines of a log that match."""
-    return [
-        line.strip()
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
-        if re.search(pattern, line)
-    ]
+    """Return the lines of a log that match a pattern."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return [line.strip() for line in lines if re.search(pattern, line)]
 
 
 @functools.cache
@@ -177,15 +169,15 @@ def _version(python: str) -> str:
     ask = "import importlib.metadata as m; print(m.version('opensim'))"
     done = subprocess.run([python, "-c", ask], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise InputError(f"{PYTHON}: expected a Python that has OpenSim, found {python} without it")
+        raise InputError(f"{PYTHON}: expected a Python with OpenSim, found {python} without it")
     return done.stdout.strip()
 
 
 def _wait(child: "subprocess.Popen[bytes]", log: Path, progress: Progress | None) -> None:
-    told = -1.0
+    last = -1.0
     while True:
         try:
-            child.wait(timeout=_LOOK)
+            child.wait(timeout=_INTERVAL)
             return
         except subprocess.TimeoutExpired:
             pass
@@ -193,16 +185,6 @@ def _wait(child: "subprocess.Popen[bytes]", log: Path, progress: Progress | None
             with log.open("rb") as stream:
                 stream.seek(max(os.fstat(stream.fileno()).st_size - _TAIL, 0))
                 times = _NOW.findall(stream.read())
-            if times and float(times[-1]) != told:
-                told = float(times[-1])
-                progress(told)
-
-
-def _advice(message: str) -> str:
-    found = [advice for pattern, advice in _ADVICE if re.search(pattern, message)]
-    return f"; {found[0]}" if found else ""
-
-
-def _last(log: Path) -> str:
-    lines = log_lines(log, r"\[error\]|[Ee]xception|ERROR") or log_lines(log, r"\S")
-    return f"its last word: {one_line(lines[-1])}" if lines else "it said nothing"
+            if times and float(times[-1]) != last:
+                last = float(times[-1])
+                progress(last)

@@ -1,32 +1,35 @@
-"""Activations out of what a stage wrote: muscles alone, by their names, in uniform time.
+"""Stages: OpenSim's tools, each described once as a `Tool` and run by `run_stage`.
 
-Quality gates: what a stage's result is held against, with the limits the field accepts.
+A stage reads and checks its inputs, runs OpenSim, verifies the tables it wrote, and judges them by
+quality gates. Its folder appears complete or not at all. A stage that ran before with the same
+inputs and settings is not run again.
+
+Quality gates compare a result with the limits accepted in the field:
 
 ========================  ======================================================================
-markers of IK             largest error under 4 cm, root mean square under 2 cm in every frame:
+markers of IK             largest error below 4 cm, root mean square below 2 cm in every frame:
                           OpenSim's documentation, "Inverse Kinematics: best practices"
-residuals                 peak force under 5 % of the peak net external force, peak moment under
+residuals                 peak force below 5 % of the peak net external force, peak moment below
                           1 % of that force times the height of the centre of mass: Hicks et al.
                           (2015), doi 10.1115/1.4029304
-reserves                  peak under 5 % of the peak moment of its joint: Hicks et al. (2015)
+reserves                  peak below 5 % of the peak moment of the joint: Hicks et al. (2015)
 tracking                  2 degrees and 2 cm, root mean square: OpenSim's documentation, "RRA: best
                           practices", and Hicks et al. (2015)
 ========================  ======================================================================
 
-A gate that is not passed does not stop a stage: it is shown, kept, and decided on by a person.
-Residuals come with marker data and masses as they are; they say how much of the force is not
-explained, which residual reduction lowers.
-
-What every stage does: run once for the same inputs, verify, judge, appear whole or not.
+A failed gate does not stop a stage: it is reported and stored, and the user decides. Residuals are
+usual with measured markers and scaled masses: they are the part of the force that the model does
+not explain, and residual reduction lowers them.
 """
 
 import hashlib
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +40,9 @@ from nem2e_tf import __version__
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.files import read_json, refuse_foreign, replacing_folder, sha256, write_json
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
-from nem2e_tf.simulate.opensim.inputs import SHORTEST_STEP, SLACK, Span, require_cover
-from nem2e_tf.simulate.opensim.process import LOG, Progress, opensim_version, run_job
+from nem2e_tf.simulate.opensim.files import OwnSetup, take_over, write_document
+from nem2e_tf.simulate.opensim.inputs import SLACK, Span, require_cover
+from nem2e_tf.simulate.opensim.process import LOG, opensim_version, run_job
 
 HICKS = "Hicks et al. 2015, doi 10.1115/1.4029304"
 GUIDE = "OpenSim documentation, best practices"
@@ -50,10 +54,12 @@ RESERVE = 0.05
 TRACKING_ANGLE = 2.0
 TRACKING_DISTANCE = 0.02
 
+Curves = Mapping[str, NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class Gate:
-    """One thing measured and its limit.
+    """A quality measure and its limit.
 
     Attributes
     ----------
@@ -62,9 +68,9 @@ class Gate:
         In `unit`.
     unit : str
     where : str
-        The marker, coordinate or actuator that is worst.
+        Marker, coordinate or actuator with the largest value.
     source : str
-        Where the limit is from.
+        Source of the limit.
     """
 
     name: str
@@ -76,7 +82,7 @@ class Gate:
 
     @property
     def passed(self) -> bool:
-        """Whether the value is within the limit."""
+        """True if the value is within the limit."""
         return bool(self.value <= self.limit)
 
     def as_dict(self) -> dict[str, Any]:
@@ -92,25 +98,19 @@ def marker_gates(
     Parameters
     ----------
     largest, rms : float64 array [frame]
-        Largest and root mean squared error of a frame, m.
+        Largest and root mean square error of each frame, m.
     where : str
-        Name of the worst marker.
+        Name of the marker with the largest error.
     """
+    peak, mean = 100 * float(largest.max()), 100 * float(rms.max())
     return [
-        Gate(
-            "largest marker error", 100 * float(largest.max()), 100 * MARKER_MAX, "cm", where, GUIDE
-        ),
-        Gate("marker error, RMS", 100 * float(rms.max()), 100 * MARKER_RMS, "cm", "", GUIDE),
+        Gate("largest marker error", peak, 100 * MARKER_MAX, "cm", where, GUIDE),
+        Gate("marker error, RMS", mean, 100 * MARKER_RMS, "cm", "", GUIDE),
     ]
 
 
 def residual_gates(
-    forces: Mapping[str, NDArray[np.float64]],
-    moments: Mapping[str, NDArray[np.float64]],
-    /,
-    *,
-    external: float,
-    height: float,
+    forces: Curves, moments: Curves, /, *, external: float, height: float
 ) -> list[Gate]:
     """Judge residual forces and moments.
 
@@ -130,32 +130,25 @@ def residual_gates(
     (4.0, True, 'FX')
     """
     gates = []
-    for name, curves, scale, limit in (
-        ("residual force", forces, external, RESIDUAL_FORCE),
-        ("residual moment", moments, external * height, RESIDUAL_MOMENT),
+    for name, curves, scale, limit, unit in (
+        ("residual force", forces, external, RESIDUAL_FORCE, "% of external force"),
+        ("residual moment", moments, external * height, RESIDUAL_MOMENT, "% of force x COM height"),
     ):
         if curves:
-            worst, peak = _worst(curves)
-            unit = "% of external force" if name.endswith("force") else "% of force x COM height"
+            worst, peak = _largest({key: np.abs(curve).max() for key, curve in curves.items()})
             gates.append(Gate(name, _percent(peak, scale), 100 * limit, unit, worst, HICKS))
     return gates
 
 
-def reserve_gate(
-    reserves: Mapping[str, NDArray[np.float64]],
-    moments: Mapping[str, NDArray[np.float64]],
-    /,
-    *,
-    crossed: Sequence[str],
-) -> list[Gate]:
-    """Judge the reserve of each coordinate that muscles move by its joint's peak moment.
+def reserve_gate(reserves: Curves, moments: Curves, /, *, crossed: Sequence[str]) -> list[Gate]:
+    """Judge the reserve of each coordinate crossed by muscles, relative to its peak joint moment.
 
     Parameters
     ----------
     reserves, moments : mapping of coordinate to float64 array [row]
         N m.
     crossed : sequence of str
-        Coordinates that muscles move; the others have nothing but their actuators.
+        Coordinates crossed by muscles; the others are driven by their actuators alone.
     """
     shares = {
         name: _percent(float(np.abs(curve).max()), float(np.abs(moments[name]).max()))
@@ -164,13 +157,11 @@ def reserve_gate(
     }
     if not shares:
         return []
-    worst = max(shares, key=lambda name: shares[name])
-    return [Gate("reserve", shares[worst], 100 * RESERVE, "% of joint moment", worst, HICKS)]
+    worst, share = _largest(shares)
+    return [Gate("reserve", share, 100 * RESERVE, "% of joint moment", worst, HICKS)]
 
 
-def tracking_gates(
-    angles: Mapping[str, NDArray[np.float64]], distances: Mapping[str, NDArray[np.float64]], /
-) -> list[Gate]:
+def tracking_gates(angles: Curves, distances: Curves, /) -> list[Gate]:
     """Judge how closely a motion is tracked.
 
     Parameters
@@ -184,20 +175,18 @@ def tracking_gates(
         ("tracking of distances, RMS", distances, 100.0, 100 * TRACKING_DISTANCE, "cm"),
     ):
         if curves:
-            sizes = {key: float(np.sqrt(np.mean(curve**2))) for key, curve in curves.items()}
-            worst = max(sizes, key=lambda key: sizes[key])
-            gates.append(Gate(name, scale * sizes[worst], limit, unit, worst, f"{GUIDE}; {HICKS}"))
+            worst, size = _largest({key: np.sqrt(np.mean(c**2)) for key, c in curves.items()})
+            gates.append(Gate(name, scale * size, limit, unit, worst, f"{GUIDE}; {HICKS}"))
     return gates
 
 
-def _worst(curves: Mapping[str, NDArray[np.float64]]) -> tuple[str, float]:
-    peaks = {name: float(np.abs(curve).max()) for name, curve in curves.items()}
-    worst = max(peaks, key=lambda name: peaks[name])
-    return worst, peaks[worst]
+def _largest(values: Mapping[str, float]) -> tuple[str, float]:
+    name = max(values, key=lambda key: values[key])
+    return name, float(values[name])
 
 
 def _percent(value: float, of: float) -> float:
-    """Share in percent; of nothing, 0 for nothing and a number far beyond any limit else."""
+    """Share in percent; relative to 0: 0 or a number far above any limit."""
     if of > 0:
         return 100 * value / of
     return 0.0 if value == 0 else 1e9
@@ -205,56 +194,126 @@ def _percent(value: float, of: float) -> float:
 
 MARKER = "stage.json"
 
-# Called with the name of a stage and how much of it is done, 0..1.
+# Called with the name of a stage and the finished share of it, 0 to 1.
 Watch = Callable[[str, float], None]
 
 
-@dataclass(frozen=True)
-class Made:
-    """What a stage made in its folder.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Inputs:
+    """Inputs of a stage, read and consistent with each other.
 
     Attributes
     ----------
-    outputs : mapping of str to str
-        File name of each thing made, by what it is: ``motion``, ``model``, ``activation``.
-    gates : tuple of Gate
-    notes : tuple of str
-    """
-
-    outputs: Mapping[str, str]
-    gates: tuple[Gate, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A stage that is ready to run: its inputs are read and fit each other.
-
-    Attributes
-    ----------
-    stage : str
-    settings : mapping
-        Plain values that decide the result, files aside.
-    inputs : tuple of Path
-        Files that decide the result.
+    files : tuple of Path
+        Every file that determines the result.
     span : (float, float) or None
-        What it goes over, s; None where it is no motion.
-    make : callable (folder, run) -> Made
-        Writes setup files, calls `run` with a job of `nem2e_tf.simulate.opensim.worker`, which
-        returns the
-        worker's answer, verifies and judges.
+        Simulated span, s; None where the stage has no motion.
     notes : tuple of str
+    settings : dataclass or None
+        The settings, with defaults that depend on the model; None with a setup file of the user.
+    own : OwnSetup or None
+        The user's setup file.
     """
 
-    stage: str
-    settings: Mapping[str, Any]
-    inputs: tuple[Path, ...]
+    files: tuple[Path, ...]
     span: Span | None
-    make: "Callable[[Path, Run], Made]"
     notes: tuple[str, ...] = ()
+    settings: Any = None
+    own: OwnSetup | None = None
 
 
-Run = Callable[[Mapping[str, Any]], dict[str, Any]]
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """Files that OpenSim wrote for a stage, before they are judged.
+
+    Attributes
+    ----------
+    inputs : Inputs
+    folder : Path
+    outputs : dict of str to str
+        File name of each output.
+    tables : dict of str to Storage
+        Content of the outputs that are tables, verified.
+    facts : dict
+        Answer of `nem2e_tf.simulate.opensim.worker.facts`, if the stage asks for it.
+    """
+
+    inputs: Any
+    folder: Path
+    outputs: dict[str, str]
+    tables: dict[str, Storage]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Quality gates and notes of a stage, and outputs that not every run has."""
+
+    gates: Sequence[Gate] = ()
+    notes: Sequence[str] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """Description of a stage.
+
+    Attributes
+    ----------
+    name : str
+        Name of the stage and of its command, such as ``so``.
+    kind : str
+        OpenSim's class, which is also the root of its setup file, such as ``AnalyzeTool``.
+    title : str
+        Purpose, in one sentence.
+    hint : str
+        Requirements on a user's setup file, appended to its description.
+    settings : type
+        Dataclass of the settings.
+    hidden : tuple of str
+        Settings without an option on the command line.
+    read : callable (settings) -> Inputs
+        Read the inputs and check that they are consistent.
+    read_own : callable (OwnSetup) -> Inputs
+        The same for a setup file of the user.
+    setup : callable (inputs, folder) -> Element or None
+        Generate the setup from ``inputs.settings``; files that it names are written to the folder.
+        None if the worker needs no setup file.
+    replaced : mapping of str to object
+        Elements of a user's setup file that are replaced, so that results go to the folder.
+    job : callable (tool, inputs, folder) -> dict
+        Job for the worker.
+    outputs : mapping of str to str
+        File name pattern of each output.
+    delay : float
+        Time at the start of the span without results, s; inverse dynamics (``moments``) has none.
+    slack : callable (inputs) -> float
+        Tolerance between the span and the results, s.
+    judge : callable (Finished) -> Judged
+    """
+
+    name: str
+    kind: str
+    title: str
+    hint: str = ""
+    settings: type
+    hidden: tuple[str, ...] = ()
+    read: Callable[[Any], Inputs]
+    read_own: Callable[[OwnSetup], Inputs]
+    setup: "Callable[[Any, Path], Any]"
+    replaced: Mapping[str, object] = field(default_factory=lambda: {"results_directory": "."})
+    job: "Callable[[Tool, Any, Path], dict[str, Any]]" = lambda tool, _inputs, _folder: {
+        "tools": [[tool.kind, tool.setup_file]]
+    }
+    outputs: Mapping[str, str]
+    delay: float = 0.0
+    slack: Callable[[Any], float] = lambda _inputs: SLACK
+    judge: Callable[[Finished], Judged]
+
+    @property
+    def setup_file(self) -> str:
+        """Name of the setup file in the stage's folder."""
+        return f"setup_{self.name}.xml"
 
 
 @dataclass(frozen=True)
@@ -265,15 +324,15 @@ class Result:
     ----------
     stage : str
     folder : Path
-        With setup files, results, OpenSim's log and ``stage.json``.
+        Setup files, results, OpenSim's log and ``stage.json``.
     outputs : dict of str to Path
-        Files by what they are.
+        Files by content: ``motion``, ``model``, ``activation``, ...
     gates : tuple of Gate
     notes : tuple of str
     seconds : float
-        What it took when it ran.
+        Duration of the run.
     reused : bool
-        Whether it was there already, made from the same inputs with the same settings.
+        True if the result of an earlier run with the same inputs and settings was used.
     """
 
     stage: str
@@ -297,23 +356,41 @@ class Result:
         }
 
 
-def perform(plan: Plan, output: Path, *, watch: Watch | None = None) -> Result:
-    """Run a stage, or take it as it is where it ran before with the same inputs and settings.
+def run_stage(
+    tool: Tool,
+    settings: Any,
+    output: "str | os.PathLike[str]",
+    *,
+    watch: Watch | None = None,
+) -> Result:
+    """Run a stage, or reuse its result if the inputs and settings are the same.
 
     Parameters
     ----------
-    plan : Plan
-    output : Path
-        Folder of the stage; appears whole or not at all.
-    watch : callable, optional
-        Told how far it is.
+    tool : Tool
+        One of `nem2e_tf.simulate.opensim.chain.TOOLS`.
+    settings : dataclass or path-like
+        An instance of ``tool.settings``, or a setup file of the user.
+    output : path-like
+        Folder to write; it appears complete or not at all.
+    watch : callable (stage, share), optional
+        Called with the finished share, 0 to 1.
 
     Raises
     ------
     InputError
-        OpenSim is not there, failed, or wrote no result. Its log is then beside the folder.
+        Inputs are missing or inconsistent, OpenSim is not installed or failed, or a result is
+        missing. OpenSim's log is then next to the folder.
     """
-    digest = _digest(plan)
+    output = Path(output)
+    if isinstance(settings, str | os.PathLike):
+        own = take_over(Path(settings), tool=tool.kind)
+        inputs = tool.read_own(own)
+        known = {"own": own.path.name}
+    else:
+        inputs = tool.read(settings)
+        known = plain(inputs.settings)
+    digest = _digest([tool.name, known, inputs.span], inputs.files)
     done = _finished(output, digest)
     if done is not None:
         return done
@@ -322,31 +399,29 @@ def perform(plan: Plan, output: Path, *, watch: Watch | None = None) -> Result:
     began = time.monotonic()
     with replacing_folder(output, marker=MARKER) as folder:
         try:
-            made = plan.make(folder, _runner(plan, folder, watch))
+            outputs, judged = _compute(tool, inputs, folder, watch)
             if watch is not None:
-                watch(plan.stage, 1.0)
+                watch(tool.name, 1.0)
         except InputError as error:
             if (folder / LOG).is_file():
                 shutil.copyfile(folder / LOG, failed)
                 raise InputError(f"{error}; OpenSim's log: {failed}") from None
             raise
-        seconds = round(time.monotonic() - began, 2)
+        written = sorted(path for path in folder.iterdir() if path.is_file())
         write_json(
             folder / MARKER,
             {
-                "stage": plan.stage,
+                "stage": tool.name,
                 "digest": digest,
                 "opensim": opensim_version(),
-                "settings": dict(plan.settings),
-                "span": plan.span,
-                "inputs": {str(path): sha256(path) for path in plan.inputs},
-                "outputs": dict(made.outputs),
-                "gates": [gate.as_dict() for gate in made.gates],
-                "notes": [*plan.notes, *made.notes],
-                "seconds": seconds,
-                "files": {
-                    path.name: sha256(path) for path in sorted(folder.iterdir()) if path.is_file()
-                },
+                "settings": known,
+                "span": inputs.span,
+                "inputs": {str(path): sha256(path) for path in inputs.files},
+                "outputs": outputs,
+                "gates": [gate.as_dict() for gate in judged.gates],
+                "notes": [*inputs.notes, *judged.notes],
+                "seconds": round(time.monotonic() - began, 2),
+                "files": {path.name: sha256(path) for path in written},
             },
         )
     failed.unlink(missing_ok=True)
@@ -355,12 +430,43 @@ def perform(plan: Plan, output: Path, *, watch: Watch | None = None) -> Result:
     return replace(found, reused=False)
 
 
-def plain(settings: Any) -> dict[str, Any]:
-    """Turn a dataclass of settings into plain values; files are told by their names alone.
+def _compute(
+    tool: Tool, inputs: Inputs, folder: Path, watch: Watch | None
+) -> tuple[dict[str, str], Judged]:
+    """Write the setup, run OpenSim, verify and judge its results."""
+    if inputs.own is not None:
+        inputs.own.write(folder / tool.setup_file, tool.replaced)
+    else:
+        setup = tool.setup(inputs, folder)
+        if setup is not None:
+            write_document(folder / tool.setup_file, setup)
+    progress = None
+    if watch is not None and inputs.span is not None:
+        start, end = inputs.span
 
-    What is in the files is told by their digests.
-    """
-    return {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
+        def progress(now: float) -> None:
+            watch(tool.name, min(max((now - start) / (end - start), 0.0), 1.0))
+
+    job = tool.job(tool, inputs, folder)
+    answer = run_job(job, folder, stage=tool.name, progress=progress)
+    outputs = {
+        what: found_file(folder, pattern, stage=tool.name) for what, pattern in tool.outputs.items()
+    }
+    tables = {}
+    for what, name in outputs.items():
+        if inputs.span is not None and name.endswith((".sto", ".mot")):
+            start = inputs.span[0] + (0.0 if what == "moments" else tool.delay)
+            span = start, inputs.span[1]
+            tables[what] = verified(
+                folder, name, stage=tool.name, span=span, slack=tool.slack(inputs)
+            )
+    judged = tool.judge(Finished(inputs, folder, outputs, tables, answer.get("facts", {})))
+    return outputs | judged.outputs, judged
+
+
+def plain(settings: Any) -> dict[str, Any]:
+    """Settings as plain values; files by name only, since their digests identify the content."""
+    return {one.name: _plain(getattr(settings, one.name)) for one in fields(settings)}
 
 
 def _plain(value: Any) -> Any:
@@ -374,20 +480,18 @@ def _plain(value: Any) -> Any:
 
 
 def verified(folder: Path, name: str, *, stage: str, span: Span, slack: float = SLACK) -> Storage:
-    """Read a table that OpenSim promised; what it damaged is written again, whole.
+    """Read a table written by OpenSim; a damaged one is repaired and written again.
 
     Raises
     ------
     InputError
-        It is not there, cannot be read, has no rows or does not cover the span.
+        It is missing or unreadable, has no rows, or does not cover the span.
     """
-    file = folder / name
-    if not file.is_file():
-        raise InputError(f"{stage}: expected OpenSim to write {name}, found no such file")
+    file = folder / found_file(folder, name, stage=stage)
     try:
         table = read_storage(file)
     except InputError as error:
-        raise InputError(f"{stage}: OpenSim wrote what cannot be read: {error}") from None
+        raise InputError(f"{stage}: OpenSim wrote an unreadable file: {error}") from None
     if not table.n_rows:
         raise InputError(f"{stage}: expected rows in {name}, found none")
     if any("repaired" in note for note in table.notes):
@@ -399,37 +503,16 @@ def verified(folder: Path, name: str, *, stage: str, span: Span, slack: float = 
 
 
 def found_file(folder: Path, pattern: str, *, stage: str) -> str:
-    """Name of the one file in a folder that fits a pattern.
-
-    Raises
-    ------
-    InputError
-        None fits.
-    """
+    """Name of the first file that matches a pattern; an `InputError` if there is none."""
     names = sorted(path.name for path in folder.glob(pattern))
     if not names:
         raise InputError(f"{stage}: expected OpenSim to write {pattern}, found no such file")
     return names[0]
 
 
-def _runner(plan: Plan, folder: Path, watch: Watch | None) -> Run:
-    progress: Progress | None = None
-    if watch is not None and plan.span is not None:
-        start, end = plan.span
-
-        def progress(now: float) -> None:
-            watch(plan.stage, min(max((now - start) / (end - start), 0.0), 1.0))
-
-    def run(job: Mapping[str, Any]) -> dict[str, Any]:
-        return run_job(job, folder, stage=plan.stage, progress=progress)
-
-    return run
-
-
-def _digest(plan: Plan) -> str:
-    known = [plan.stage, dict(plan.settings), plan.span, [sha256(path) for path in plan.inputs]]
-    text = json.dumps([*known, opensim_version(), __version__], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(known: list[Any], files: Sequence[Path]) -> str:
+    parts = [*known, [sha256(path) for path in files], opensim_version(), __version__]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _finished(output: Path, digest: str) -> Result | None:
@@ -458,44 +541,3 @@ def _finished(output: Path, digest: str) -> Result | None:
 
 def _ours(marker: Path) -> Iterable[str]:
     return read_json(marker).get("files", {})
-
-
-def activations(result: Result, muscles: Sequence[str]) -> Storage:
-    """Take the activations of all muscles from a finished stage.
-
-    Parameters
-    ----------
-    result : Result
-        Of static optimization, computed muscle control or MocoInverse.
-    muscles : sequence of str
-        Names of the model's muscles.
-
-    Returns
-    -------
-    Storage
-        A column a muscle in the model's order. Static optimization's rows are kept; the others',
-        which lie at the steps of their solvers, are interpolated linearly every 5 ms.
-
-    Raises
-    ------
-    InputError
-        A muscle's activation is missing.
-    """
-    file = result.outputs.get("activation") or result.outputs["states"]
-    table = read_storage(file)
-    columns = [_column(table, name, file) for name in muscles]
-    first = np.concatenate([[True], np.diff(table.time) > 0])
-    time, data = table.time[first], table.data[first][:, columns]
-    if "states" in result.outputs:
-        count = max(int((time[-1] - time[0]) / SHORTEST_STEP + 1e-6), 1)
-        grid = time[0] + SHORTEST_STEP * np.arange(count + 1)
-        data = np.column_stack([np.interp(grid, time, column) for column in data.T])
-        time = grid
-    return Storage("Muscle activations", tuple(muscles), time, data, in_degrees=False)
-
-
-def _column(table: Storage, muscle: str, file: Path) -> int:
-    for label in (muscle, f"/forceset/{muscle}/activation", f"{muscle}.activation"):
-        if label in table.labels:
-            return table.labels.index(label)
-    raise InputError(f"{file}: expected the activation of {muscle}, found none")

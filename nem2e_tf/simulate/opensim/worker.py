@@ -1,7 +1,7 @@
-"""One tool of OpenSim, run in a process of its own; called by `nem2e_tf.simulate.opensim.process`.
+"""Runs one job of OpenSim in its own process; started by `nem2e_tf.simulate.opensim.process`.
 
-Uses nothing but OpenSim and the standard library, so that it also runs under the Python of another
-OpenSim installation. Its argument is a JSON file; its answer is written beside it.
+Imports only OpenSim and the standard library, so that it also runs under the Python of another
+OpenSim installation. Its arguments are the JSON files of the job and of its answer.
 """
 
 import importlib
@@ -15,9 +15,9 @@ MOMENT_ARM = 1e-3
 
 
 def run_tool(opensim: Any, job: dict[str, Any]) -> None:
-    """Run the tools of a job, one after the other, each from its setup file.
+    """Run the tools of a job in order, each from its setup file.
 
-    What they return is not looked at, for it is wrong either way: the caller looks at the files.
+    Their return values are unreliable and ignored: the caller checks the files.
     """
     for kind, setup in job["tools"]:
         sys.stdout.write(f"nem2e-tf: {kind} {setup}\n")
@@ -26,25 +26,24 @@ def run_tool(opensim: Any, job: dict[str, Any]) -> None:
 
 
 def run_moco(opensim: Any, job: dict[str, Any]) -> None:
-    """Solve a MocoInverse: of a setup file, or of what the job says."""
+    """Solve a MocoInverse, from a setup file or from the values of the job."""
     if job.get("setup"):
         inverse = opensim.MocoInverse()
         inverse.assign(opensim.OpenSimObject.makeObjectFromFile(job["setup"]))
     else:
         inverse = moco_problem(opensim, job)
-    # The solution is part of what is solved, which has to live as long.
+    # The solution belongs to `solved`, which must not be collected before it.
     solved = inverse.solve()
     solution = solved.getMocoSolution()
     if solution.isSealed():
         solution.unseal()
-        status = str(solution.getStatus())
-        raise RuntimeError(f"MocoInverse found no solution: {status}")
+        raise RuntimeError(f"MocoInverse found no solution: {solution.getStatus()}")
     opensim.STOFileAdapter.write(solution.exportToStatesTable(), job["states"])
     opensim.STOFileAdapter.write(solution.exportToControlsTable(), job["controls"])
 
 
 def moco_problem(opensim: Any, job: dict[str, Any]) -> Any:
-    """Make a MocoInverse of what the job says."""
+    """Build a MocoInverse from the values of the job."""
     model = opensim.ModelProcessor(job["model"])
     model.append(opensim.ModOpAddExternalLoads(job["loads"]))
     model.append(opensim.ModOpIgnoreTendonCompliance())
@@ -71,7 +70,7 @@ def moco_problem(opensim: Any, job: dict[str, Any]) -> Any:
 
 
 def facts(opensim: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Tell what takes OpenSim to know: height of the centre of mass, what muscles move."""
+    """Return facts that require OpenSim: coordinates crossed by muscles, COM height, mass."""
     model = opensim.Model(job["model"])
     state = model.initSystem()
     columns = opensim.TimeSeriesTable(job["motion"]) if job.get("motion") else None
@@ -105,7 +104,7 @@ def facts(opensim: Any, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run a job; the process ends without OpenSim's clean-up, which damages files it wrote."""
+    """Run a job; the process exits without OpenSim's clean-up, which damages files it wrote."""
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     answer: dict[str, Any] = {}
     try:
