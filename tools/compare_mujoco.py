@@ -18,7 +18,8 @@ import numpy as np
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.muscles import try_parse_label
 from nem2e_tf.simulate.mujoco.route import simulate
-from nem2e_tf.simulate.opensim.so import SoSettings, static_optimization
+from nem2e_tf.simulate.opensim.activation import SO, SoSettings
+from nem2e_tf.simulate.opensim.stage import run_stage
 
 START, END, RATE = 0.5, 1.75, 50.0
 PLATES = {"r": "ground_force_r", "l": "ground_force_l"}
@@ -70,7 +71,8 @@ def main() -> int:
             end=END,
         )
         our_seconds = time.perf_counter() - began
-        theirs = static_optimization(
+        theirs = run_stage(
+            SO,
             SoSettings(model, motion, forces, load=LOADS, start=START, end=END, cutoff=-1.0),
             Path(scratch) / "so",
         )
@@ -79,7 +81,7 @@ def main() -> int:
     ours_ms, theirs_ms = (1e3 * seconds / count for seconds in (our_seconds, theirs.seconds))
     print(f"{count} frames          myoLegs   OpenSim")
     print(f"ms a frame, with loading {ours_ms:7.1f} {theirs_ms:9.1f}")
-    print(f"ms a frame, frames alone {1e3 * ours.seconds_a_frame:7.1f}")
+    print(f"ms a frame, frames alone {1e3 * ours.seconds_per_frame:7.1f}")
     reference = read_storage(folder / "id_walk.sto")
     print("\nmoment, r against OpenSim's inverse dynamics")
     failed = False

@@ -43,7 +43,12 @@ from nem2e_tf.simulate.opensim.chain import ChainSettings
 @json_option("trials, gates and correlations")
 @output_option("Folder to write.")
 def command(
-    motions: tuple[Path, ...], *, forces: tuple[Path, ...], as_json: bool, output: Path, **given: Any
+    motions: tuple[Path, ...],
+    *,
+    forces: tuple[Path, ...],
+    as_json: bool,
+    output: Path,
+    **given: Any,
 ) -> None:
     """Estimate muscle activity from motion: simulate it, then refine it.
 

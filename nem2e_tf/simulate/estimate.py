@@ -180,8 +180,14 @@ def estimate(
     Examples
     --------
     >>> done = estimate(
-    ...     "walk.trc", forces="grf.mot", model="model.osim", mass=72.6,
-    ...     refiner="refiner", side="right", out="estimate", emg="emg.sto",
+    ...     "walk.trc",
+    ...     forces="grf.mot",
+    ...     model="model.osim",
+    ...     mass=72.6,
+    ...     refiner="refiner",
+    ...     side="right",
+    ...     out="estimate",
+    ...     emg="emg.sto",
     ... )  # doctest: +SKIP
     >>> print(done.table())  # doctest: +SKIP
     """
@@ -203,14 +209,13 @@ def estimate(
         for trial in trials
     ]
     envelopes = None if emg is None else read_storage(emg)
-    loaded, name = refiner, type(refiner).__name__
     if isinstance(refiner, str | os.PathLike):
         name = str(refiner)
         with quiet_stderr():
-            loaded = load(refiner)
-    outcomes = run_project(
-        trials, Path(out), jobs=jobs, strict=strict, watch=watch, marker=MARKER
-    )
+            loaded: Refines = load(refiner)
+    else:
+        name, loaded = type(refiner).__name__, refiner
+    outcomes = run_project(trials, Path(out), jobs=jobs, strict=strict, watch=watch, marker=MARKER)
     chains = []
     for outcome in outcomes:
         if outcome.chain is None:
@@ -341,7 +346,9 @@ def refine_trial(
         refined = refine_recording(refiner, recording, cycles, side=side)
     path = chain.folder / REFINED
     write_storage(path, refined.storage)
-    before, after = ({}, {}) if emg is None else _correlations(recording, refined.storage, emg, side)
+    before, after = (
+        ({}, {}) if emg is None else _correlations(recording, refined.storage, emg, side)
+    )
     names = refined.storage.labels
     return Estimate(
         title=title,
@@ -389,9 +396,7 @@ def _correlations(
     return {name: before[name] for name in both}, {name: after[name] for name in both}
 
 
-def _resampled(
-    table: Storage, columns: NDArray[np.float64], cycles: Cycles
-) -> NDArray[np.float64]:
+def _resampled(table: Storage, columns: NDArray[np.float64], cycles: Cycles) -> NDArray[np.float64]:
     """Resample columns [row, column] to [cycle, 101, column]."""
     return np.stack(
         [resample_cycle(table.time, columns, start=start, end=end) for start, end in cycles]

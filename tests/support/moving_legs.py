@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from nem2e_tf.io.storage import Storage, write_storage
-from nem2e_tf.simulate.mujoco.body import SEGMENTS
-from nem2e_tf.simulate.mujoco.motion import NEEDED, PELVIS
+from nem2e_tf.simulate.mujoco.inputs import NEEDED, PELVIS, SEGMENTS
 
 TIME = np.linspace(0, 1, 101)
 COORDINATES = tuple(f"pelvis_{axis}" for axis in PELVIS) + tuple(
@@ -60,7 +59,7 @@ def osim(joints):
     )
 
 
-JOINTS = {body: (joint, "0 -0.4 0.01") for body, joint in SEGMENTS.items()}
+JOINTS = {body: (joint, "0 -0.4 0.01") for body, (joint, _) in SEGMENTS.items()}
 
 
 def written(folder, motion=None, forces=None):

@@ -1,146 +1,257 @@
-"""Inverse dynamics: the moments a motion needs, and what each muscle can give, frame by frame.
+"""The myoLegs model fitted to a person, and its inverse dynamics, frame by frame.
 
-The unknown moments belong to the joints that move; joints that follow them (knee translation,
-patella) hand on their share through the slope of their polynomial, which is how OpenSim counts a
-coupled joint, too. Passive springs and dampers of the MuJoCo model are left out.
-
-Ground reaction as forces and moments about the laboratory's origin.
+Inverse dynamics yields the moments of the moving joints and the moment that each muscle can give.
+Dependent joints (knee translation, patella) contribute through the slope of their polynomial, as
+coupled joints do in OpenSim. Passive springs and dampers of the MuJoCo model are ignored.
 """
 
-from collections.abc import Iterator, Mapping
+import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.io.storage import Storage
-from nem2e_tf.simulate.mujoco.body import Body, mujoco
-from nem2e_tf.simulate.mujoco.motion import Motion
+from nem2e_tf.muscles import try_parse_label
+from nem2e_tf.simulate.mujoco.inputs import SEGMENTS, Ground, Motion, Sizes
 
-_LARGEST_GAP = 0.05
+GRAVITY = 9.80665
+# Segments without a distal joint are scaled with the proximal one.
+_PROXIMAL = {"toes": "calcn", "patella": "femur"}
+_ROOT = 6
+# Half the distance between the poses that give the speed and acceleration of a frame, s.
+_STEP = 1e-3
+
+# Dependent joint, its leading joint, and the coefficients of the polynomial, constant first.
+Couplings = tuple[tuple[int, int, NDArray[np.float64]], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
-    """What the ground does to each foot.
+class Body:
+    """A MuJoCo model ready for inverse dynamics; y is up, as in OpenSim.
 
     Attributes
     ----------
-    time : float64 array [sample]
-        s.
-    wrenches : dict of str to float64 array [sample, 6]
-        Of each side (``r``, ``l``): force (N), then moment about the origin (N m). Centres of
-        pressure mean nothing while there is no force; these moments are 0 then, so that straight
-        lines between samples are right at contact, too.
-    where : str
-        The file, for messages.
+    model, data : mujoco.MjModel, mujoco.MjData
+    muscles : tuple of str
+        Canonical names with side (``soleus_r``), in the order of the actuators.
+    joints : dict of str to int
+        Index of each hinge and slide joint.
+    couplings : tuple of (int, int, float64 array [5])
+        Dependent joint, its leading joint, and the coefficients of the polynomial, constant first.
+    root_turn : float64 array [3, 3]
+        Axes of the pelvis in those of the free joint, which is the trunk's.
+    root_place : float64 array [3]
+        Position of the pelvis in them, m.
+    notes : tuple of str
+        Scale factors.
     """
 
-    time: NDArray[np.float64]
-    wrenches: dict[str, NDArray[np.float64]]
-    where: str
-
-    def at(self, times: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """Interpolate straight between samples.
-
-        Parameters
-        ----------
-        times : float64 array [frame]
-            s.
-
-        Returns
-        -------
-        dict of str to float64 array [frame, 6]
-
-        Raises
-        ------
-        InputError
-            The file does not cover the times, or has a gap in them.
-        """
-        start, end = times[0], times[-1]
-        if start < self.time[0] - 1e-4 or end > self.time[-1] + 1e-4:
-            raise InputError(
-                f"{self.where}: expected ground reaction from {start:.6g} to {end:.6g} s, as the "
-                f"motion has it, found {self.time[0]:.6g} to {self.time[-1]:.6g} s"
-            )
-        inside = self.time[(self.time >= start) & (self.time <= end)]
-        if len(inside) > 1 and np.diff(inside).max() > _LARGEST_GAP:
-            raise InputError(
-                f"{self.where}: expected samples at most {_LARGEST_GAP} s apart, found a gap of "
-                f"{np.diff(inside).max():.3g} s after {inside[np.diff(inside).argmax()]:.6g} s"
-            )
-        return {
-            side: np.stack([np.interp(times, self.time, column) for column in wrench.T], axis=1)
-            for side, wrench in self.wrenches.items()
-        }
+    model: Any
+    data: Any
+    muscles: tuple[str, ...]
+    joints: dict[str, int]
+    couplings: Couplings
+    root_turn: NDArray[np.float64]
+    root_place: NDArray[np.float64]
+    notes: tuple[str, ...]
 
 
-def ground_from(storage: Storage, plates: Mapping[str, str]) -> Ground:
-    """Take the forces under each foot from a ground reaction file.
+def mujoco() -> Any:
+    """Return the MuJoCo module; an `InputError` if it is not installed."""
+    try:
+        return importlib.import_module("mujoco")
+    except ImportError:
+        raise InputError(
+            "MuJoCo is not installed (packages mujoco and myo-sim): pip install 'nem2e-tf[mujoco]'"
+        ) from None
+
+
+def load_body(
+    *, mass: float | None = None, sizes: Sizes | None = None, path: Path | None = None
+) -> Body:
+    """Load myoLegs and fit it to a person.
+
+    Segments are scaled by the ratio of joint distances, the pelvis along each of its axes. Muscle
+    points, wrapping surfaces, inertia and the translations of the knee scale with their segment.
+    Muscles keep their strength; their optimal lengths scale with their total length, as in OpenSim.
+    All masses are multiplied by one factor.
 
     Parameters
     ----------
-    storage : Storage
-        Forces in N, centres of pressure in m, torques in N m; y up.
-    plates : mapping of str to str
-        Prefix of each foot's columns: ``{"r": "ground_force_r", "l": "ground_force_l"}`` takes
-        ``ground_force_r_vx``, ``ground_force_r_px``, ``ground_torque_r_x`` and so on.
+    mass : float, optional
+        kg; by default that of `sizes`. One of them is required.
+    sizes : Sizes, optional
+        Segment sizes; by default those of the model, an adult of 1.70 m.
+    path : Path, optional
+        Model file (MJCF) with the same joints and muscles; by default that of the package
+        ``myo-sim``.
 
     Raises
     ------
     InputError
-        A prefix or column is missing, a cell is nan, or a foot has no upward force along y.
-
-    Examples
-    --------
-    >>> heads = ("ground_force_v", "ground_force_p", "ground_torque_")
-    >>> labels = tuple(head + axis for head in heads for axis in "xyz")
-    >>> row = np.array([[0, 700.0, 0, 0.1, 0, 0.2, 0, 5.0, 0]])
-    >>> ground_from(Storage("", labels, np.zeros(1), row), {"r": "ground_force"}).wrenches["r"]
-    array([[   0.,  700.,    0., -140.,    5.,   70.]])
+        A package is missing, the model is unreadable or another one, or the mass is not positive.
     """
-    where = str(storage.path or "ground reaction")
-    wrenches = {}
-    for side, prefix in plates.items():
-        torque = prefix.replace("force", "torque")
-        force, centre, moment = (
-            np.stack([storage.column(f"{head}{axis}") for axis in "xyz"], axis=1)
-            for head in (f"{prefix}_v", f"{prefix}_p", f"{torque}_")
-        )
-        wrench = np.hstack([force, np.cross(centre, force) + moment])
-        if not np.isfinite(wrench).all():
-            first = np.flatnonzero(~np.isfinite(wrench).all(axis=1))[0]
-            raise InputError(
-                f"{where}, columns {prefix}: expected finite numbers, found nan at "
-                f"{storage.time[first]:.6g} s; write zeros where there is no force"
-            )
-        peaks = np.abs(force).max(axis=0)
-        if force[:, 1].max() <= 0 or peaks[1] < peaks.max():
-            raise InputError(
-                f"{where}, columns {prefix}_v: expected the largest force upward along y, found "
-                f"{peaks[0]:.4g}, {peaks[1]:.4g}, {peaks[2]:.4g} N along x, y, z; turn the axes, "
-                "or is this foot never on its plate?"
-            )
-        wrenches[side] = wrench
-    return Ground(storage.time, wrenches, where)
+    if mass is None:
+        if sizes is None:
+            raise InputError("mass: expected the mass of the person (kg) or a scaled model")
+        mass = sizes.mass
+    if not 0 < mass < float("inf"):
+        raise InputError(f"mass: expected kg above 0, found {mass:g}")
+    mj, model = mujoco(), _load(path)
+    # Inverse dynamics excludes contacts, limits and springs; armature is not a real inertia.
+    model.opt.disableflags |= mj.mjtDisableBit.mjDSBL_CONTACT | mj.mjtDisableBit.mjDSBL_CONSTRAINT
+    model.opt.gravity[:] = 0.0, -GRAVITY, 0.0
+    model.dof_armature[:] = 0.0
+    data = mj.MjData(model)
+    joints = {model.joint(i).name: i for i in range(1, model.njnt)}
+    # Views of the model's own coefficients: scaling the model scales them, too.
+    couplings = tuple(
+        (int(model.eq_obj1id[i]), int(model.eq_obj2id[i]), model.eq_data[i, :5])
+        for i in range(model.neq)
+        if model.eq_type[i] == mj.mjtEq.mjEQ_JOINT
+    )
+    factor = mass / model.body_mass.sum()
+    model.body_mass *= factor
+    model.body_inertia *= factor
+    notes = [f"masses of myoLegs multiplied by {factor:.3f}, to {mass:.1f} kg"]
+    if sizes is None:
+        notes.append("segment lengths are those of an adult of 1.70 m; give a scaled model")
+    else:
+        lengths = _neutral_lengths(mj, model, data, couplings)
+        scales = _scale(model, sizes)
+        mj.mj_setConst(model, data)
+        longer = _neutral_lengths(mj, model, data, couplings) / lengths
+        model.actuator_lengthrange *= longer[:, None]
+        factors = ", ".join(f"{s} {np.mean(v):.3f}" for s, v in scales.items())
+        notes.append(f"segments scaled by {factors}")
+    data.qpos[:] = 0.0
+    data.qpos[3] = 1.0
+    mj.mj_kinematics(model, data)
+    pelvis = model.body("pelvis").id
+    return Body(
+        model=model,
+        data=data,
+        muscles=_muscles(model, path),
+        joints=joints,
+        couplings=couplings,
+        root_turn=data.xmat[pelvis].reshape(3, 3).copy(),
+        root_place=data.xpos[pelvis].copy(),
+        notes=tuple(notes),
+    )
 
 
-_ROOT = 6
-# Half of the distance of the poses that a frame's speed and acceleration are taken from, s.
-_STEP = 1e-3
+def _load(path: Path | None) -> Any:
+    mj = mujoco()
+    where = path or "myo-sim"
+    try:
+        if path is None:
+            with _without_warnings(mj):
+                model = importlib.import_module("myo_sim").load_model("myolegs")
+        else:
+            model = mj.MjModel.from_xml_path(str(path))
+    except ImportError:
+        raise InputError(
+            "the myoLegs model is not installed (package myo-sim): pip install 'nem2e-tf[mujoco]', "
+            "or give the file of the model"
+        ) from None
+    except Exception as error:
+        # MuJoCo and the package raise errors of several types, some with many lines.
+        raise InputError(
+            f"{where}: expected the myoLegs model, cannot read it ({' '.join(str(error).split())})"
+        ) from None
+    bodies = {model.body(i).name for i in range(model.nbody)}
+    names = {model.joint(i).name for i in range(model.njnt)}
+    wanted = {f"{j}_{s}" for s in "rl" for j in ("hip_flexion", "knee_angle", "ankle_angle")}
+    missing = sorted((set(SEGMENTS) - bodies) | (wanted - names))
+    if missing or model.jnt_type[0] != mj.mjtJoint.mjJNT_FREE:
+        found = f"no {missing[0]!r}" if missing else "no free joint at its root"
+        raise InputError(f"{where}: expected the myoLegs model, found {found}")
+    return model
+
+
+@contextmanager
+def _without_warnings(mj: Any) -> Iterator[None]:
+    """Suppress a warning about saving the model, which also leaves a log file in the folder."""
+    handler = mj.get_mju_user_warning()
+    mj.set_mju_user_warning(lambda _text: None)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Attaching a spec", UserWarning)
+            yield
+    finally:
+        mj.set_mju_user_warning(handler)
+
+
+def _muscles(model: Any, path: Path | None) -> tuple[str, ...]:
+    names = []
+    for index in range(model.nu):
+        label = try_parse_label(model.actuator(index).name)
+        if label is None or not label.side:
+            raise InputError(
+                f"{path or 'myo-sim'}: expected muscles with known names such as soleus_r, found "
+                f"{model.actuator(index).name!r}"
+            )
+        names.append(f"{label.muscle}_{label.side}")
+    return tuple(names)
+
+
+def _scale(model: Any, sizes: Sizes) -> dict[str, NDArray[np.float64]]:
+    """Scale segments in place; return the factors of each along x, y and z."""
+    scales = {}
+    for segment, joint_end in sizes.ends.items():
+        own = model.body_pos[model.body(SEGMENTS[segment][1]).id]
+        scale = np.full(3, np.linalg.norm(joint_end) / np.linalg.norm(own))
+        if segment == "pelvis":
+            scale = np.abs(joint_end / own)
+        scales[segment] = scale
+        _scale_segment(model, model.body(segment).id, scale)
+    for side in "rl":
+        for segment, proximal in _PROXIMAL.items():
+            scale = scales[f"{proximal}_{side}"]
+            _scale_segment(model, model.body(f"{segment}_{side}").id, scale)
+    for index in range(model.neq):
+        name = model.joint(model.eq_obj1id[index]).name
+        if "translation" in name:
+            model.eq_data[index, :5] *= np.mean(scales[f"femur_{name[-1]}"])
+    return scales
+
+
+def _scale_segment(model: Any, number: int, scale: NDArray[np.float64]) -> None:
+    model.body_inertia[number] *= np.mean(scale) ** 2
+    model.body_ipos[number] *= scale
+    model.body_pos[model.body_parentid == number] *= scale
+    model.site_pos[model.site_bodyid == number] *= scale
+    model.geom_pos[model.geom_bodyid == number] *= scale
+    model.geom_size[model.geom_bodyid == number] *= np.mean(scale)
+
+
+def _neutral_lengths(mj: Any, model: Any, data: Any, couplings: Couplings) -> NDArray[np.float64]:
+    """Length of each muscle with all angles at 0, m."""
+    data.qpos[:] = 0.0
+    data.qpos[3] = 1.0
+    for follower, _, coefficients in couplings:
+        data.qpos[model.jnt_qposadr[follower]] = coefficients[0]
+    mj.mj_fwdPosition(model, data)
+    lengths: NDArray[np.float64] = data.actuator_length.copy()
+    return lengths
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One frame.
+    """Inverse dynamics of one frame.
 
     Attributes
     ----------
     moment : float64 array [joint]
-        Of the joints in the order of `Motion.joints`, N m, in myoLegs' sense.
+        Moments of the joints in the order of `Motion.joints`, N m, with the signs of myoLegs.
     residual : float64 array [6]
-        Force (N) and moment (N m) on the trunk that no ground reaction accounts for.
+        Force (N) and moment (N m) on the trunk that the ground reaction does not explain.
     strength : float64 array [joint, muscle]
         Moment of each muscle at full activation, N m.
     """
@@ -153,7 +264,7 @@ class Frame:
 def frames(
     body: Body, motion: Motion, ground: Ground, times: NDArray[np.float64]
 ) -> Iterator[Frame]:
-    """Go through a motion.
+    """Compute the inverse dynamics of a motion, frame by frame.
 
     Parameters
     ----------
@@ -161,7 +272,7 @@ def frames(
     motion : Motion
     ground : Ground
     times : float64 array [frame]
-        s, inside the motion.
+        s, within the motion.
 
     Yields
     ------
@@ -243,10 +354,10 @@ def _slopes(body: Body, motion: Motion, pose: NDArray[np.float64]) -> NDArray[np
 
 
 def _forces(body: Body) -> NDArray[np.float64]:
-    """Force of each muscle at full activation, N, negative as MuJoCo counts a pull.
+    """Force of each muscle at full activation, N; pulling is negative in MuJoCo.
 
-    Active force-length and force-velocity; the passive force of a stretched muscle is left out, as
-    OpenSim's static optimization does.
+    Includes active force-length and force-velocity. The passive force of a stretched muscle is
+    ignored, as in OpenSim's static optimization.
     """
     mj, model, data = mujoco(), body.model, body.data
     return np.array(

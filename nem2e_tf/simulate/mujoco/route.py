@@ -1,31 +1,30 @@
-"""From joint angles and ground reaction to activation: the whole MuJoCo route.
+"""The MuJoCo route in one call: from joint angles and ground reaction to activations.
 
-Sharing moments among muscles: static optimization, solved exactly and fast.
-
-A frame's problem (Crowninshield & Brand 1981, doi 10.1016/0021-9290(81)90035-X, with exponent 2):
-least sum of squared activations and of squared reserves, where the muscles' moments and the
-reserves together are the moment that is needed. Instead of 80 activations with bounds, its dual has
-one unknown a joint: activations are ``clip(strength.T @ price, lowest, 1)`` and reserves are
-``price``, with the prices at which the moments are met. That equation is piecewise linear and the
-gradient of a convex function, so Newton's method ends in a few steps at the exact solution.
+The moments of a frame are distributed among the muscles by static optimization (Crowninshield &
+Brand 1981, doi 10.1016/0021-9290(81)90035-X, with exponent 2): the least sum of squared activations
+and squared reserves, where the moments of muscles and reserves add up to the required ones. Its
+dual has one unknown per joint instead of 80 bounded activations: activations are
+``clip(strength.T @ price, lowest, 1)`` and reserves are ``price``, at the prices that meet the
+moments. That equation is piecewise linear and the gradient of a convex function, so that Newton's
+method reaches the exact solution in a few steps.
 """
 
 import time as clock
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.storage import Storage, read_storage
-from nem2e_tf.simulate.mujoco.body import GRAVITY, Body, load_body, read_sizes
-from nem2e_tf.simulate.mujoco.dynamics import Ground, frames, ground_from
-from nem2e_tf.simulate.mujoco.motion import Motion, motion_from
+from nem2e_tf.simulate.mujoco.dynamics import GRAVITY, frames, load_body
+from nem2e_tf.simulate.mujoco.inputs import Ground, Motion, ground_from, motion_from, read_sizes
 
 LOWEST = 0.01
-"""Least activation, as OpenSim's muscles have it."""
+"""Least activation, as in OpenSim's muscles."""
 
 _STEPS = 100
 _CLOSE = 1e-9
@@ -40,7 +39,7 @@ class Shared:
     activation : float64 array [muscle]
         `LOWEST` to 1.
     reserve : float64 array [joint]
-        Moment that the muscles do not give, N m (for reserves of 1 N m, the prices themselves).
+        Moment not given by the muscles, N m (the prices, for reserves of 1 N m).
     """
 
     activation: NDArray[np.float64]
@@ -53,31 +52,31 @@ def share(
     *,
     guess: NDArray[np.float64] | None = None,
 ) -> Shared:
-    """Find the activations of one frame.
+    """Compute the activations of one frame.
 
     Parameters
     ----------
     strength : float64 array [joint, muscle]
         Moment of each muscle at full activation, N m.
     moment : float64 array [joint]
-        What is needed, N m.
+        Required moments, N m.
     guess : float64 array [joint], optional
-        Reserves of the frame before: where to start.
+        Reserves of the previous frame, as a first guess.
 
     Returns
     -------
     Shared
-        Reserves have an optimal force of 1 N m, as is usual: 10 N m cost as much as 100 muscles
-        that are fully active.
+        Reserves have the usual optimal force of 1 N m: 10 N m cost as much as 100 fully active
+        muscles.
 
     Raises
     ------
     InputError
-        The numbers are not finite, or the iteration does not end.
+        The numbers are not finite, or the iteration does not converge.
 
     Examples
     --------
-    Two equal muscles of 10 N m share 10 N m; a reserve takes a small rest.
+    Two equal muscles of 10 N m share a moment of 10 N m; a small part remains for the reserve.
 
     >>> found = share(np.array([[10.0, 10.0]]), np.array([10.0]))
     >>> found.activation.round(4), found.reserve.round(4)
@@ -96,22 +95,22 @@ def share(
         length = 1.0
         while True:
             trial = _dual(price + length * step, strength, moment)
-            # At the end steps are so small that the value's own rounding is larger.
+            # Near the solution, a step changes the value by less than its rounding.
             if trial[0] <= value + 1e-4 * length * (rest @ step) or length < 1e-6:
                 break
             length /= 2
         price = price + length * step
         value, rest, pull = trial
     raise InputError(
-        f"static optimization: expected an end after {_STEPS} steps, found "
-        f"{np.abs(rest).max():.3g} N m left"
+        f"static optimization: expected convergence after {_STEPS} steps, found "
+        f"{np.abs(rest).max():.3g} N m unbalanced"
     )
 
 
 def _dual(
     price: NDArray[np.float64], strength: NDArray[np.float64], moment: NDArray[np.float64]
 ) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
-    """Value and gradient of the dual, and the muscles' activations before they are clipped."""
+    """Value and gradient of the dual, and the activations before clipping."""
     pull = price @ strength
     activation = np.clip(pull, LOWEST, 1.0)
     value = float(pull @ activation - activation @ activation / 2 + price @ price / 2)
@@ -119,19 +118,19 @@ def _dual(
 
 
 RESERVE_LIMIT = 0.1
-"""Peak reserve over peak moment that OpenSim's documentation accepts ("reserves and residuals")."""
+"""Largest peak reserve over peak moment, by OpenSim's documentation ("reserves and residuals")."""
 
 
 RESIDUAL_LIMIT = 0.25
 """Residual force over body weight above which plates, sides or axes are likely wrong.
 
-Plausible walks have about .12 here, since trunk and arms are one rigid piece.
+Plausible walks have about .12, since trunk and arms are rigid here.
 """
 
 
 @dataclass(frozen=True)
 class Gate:
-    """How much of a joint's moment the muscles could not give.
+    """Share of the moment of a joint that the muscles could not give.
 
     Attributes
     ----------
@@ -141,7 +140,7 @@ class Gate:
     share : float
         Reserve over moment.
     passed : bool
-        Whether `share` is at most `RESERVE_LIMIT`, or the reserve below 1 N m.
+        True if `share` is at most `RESERVE_LIMIT` or the reserve below 1 N m.
     """
 
     coordinate: str
@@ -153,25 +152,25 @@ class Gate:
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """What the route gives.
+    """Result of the MuJoCo route.
 
     Attributes
     ----------
     activation : Storage
         Muscles by canonical name with side (``soleus_r``), 0.01 to 1, then reserves
-        (``knee_angle_r_reserve``), N m, in the motion's own sense.
+        (``knee_angle_r_reserve``), N m, with the signs of the motion.
     moments : Storage
-        Of the joints (``knee_angle_r_moment``), N m, in the motion's own sense.
+        Joint moments (``knee_angle_r_moment``), N m, with the signs of the motion.
     gates : tuple of Gate
-        One a joint.
+        One per joint.
     residual : float64 array [6]
-        Root mean square force (N) and moment (N m) that the ground reaction leaves unexplained.
+        Root mean square force (N) and moment (N m) not explained by the ground reaction.
     imbalance : float
         Residual force over body weight; see `RESIDUAL_LIMIT`.
-    seconds_a_frame : float
+    seconds_per_frame : float
         Inverse dynamics and static optimization, without reading files and the model.
     notes : tuple of str
-        What was scaled, turned, left out or resampled.
+        Scaling, changed signs, ignored coordinates, resampling.
     """
 
     activation: Storage
@@ -179,8 +178,36 @@ class Simulated:
     gates: tuple[Gate, ...]
     residual: NDArray[np.float64]
     imbalance: float
-    seconds_a_frame: float
+    seconds_per_frame: float
     notes: tuple[str, ...]
+
+    def warnings(self) -> list[str]:
+        """Reserves or residuals above their limits."""
+        failed = [gate.coordinate for gate in self.gates if not gate.passed]
+        found = []
+        if failed:
+            found.append(
+                f"reserves above {RESERVE_LIMIT:.0%} of the moment (and 1 N m) in "
+                f"{', '.join(failed)}: the muscles could not produce this motion; check plates, "
+                "model and mass"
+            )
+        if self.imbalance > RESIDUAL_LIMIT:
+            found.append(
+                f"{self.imbalance:.0%} of the body weight is not balanced (at most "
+                f"{RESIDUAL_LIMIT:.0%} expected): check that the plates belong to the right feet, "
+                "and axes, time and mass"
+            )
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the quality measures as plain values for JSON."""
+        return {
+            "reserves": [asdict(gate) for gate in self.gates],
+            "residual": self.residual.tolist(),
+            "imbalance": self.imbalance,
+            "seconds_per_frame": self.seconds_per_frame,
+            "notes": list(self.notes),
+        }
 
 
 def simulate(
@@ -203,31 +230,31 @@ def simulate(
     ----------
     motion : Path
         Joint angles of inverse kinematics (``.mot``, ``.sto``); see
-        `nem2e_tf.simulate.mujoco.motion`.
+        `nem2e_tf.simulate.mujoco.inputs`.
     ground_reaction : Path
         Forces (``.mot``, ``.sto``).
     plates : mapping of str to str
-        Prefix of the columns of each foot, ``r`` and ``l``; see `ground_from`.
+        Column prefix of each foot, ``r`` and ``l``; see `ground_from`.
     mass : float, optional
-        Of the person, kg; that of `scaled_model` if not given.
+        Mass of the person, kg; by default that of `scaled_model`.
     scaled_model : Path, optional
-        Scaled OpenSim model to take segment lengths from. Joint moments depend on them.
+        Scaled OpenSim model with the segment lengths, on which joint moments depend.
     myolegs : Path, optional
-        Model file; that of the package ``myo-sim`` if not given.
+        Model file; by default that of the package ``myo-sim``.
     cutoff : float
-        Low-pass of the joint angles, Hz; 0 for none.
+        Low-pass filter of the joint angles, Hz; 0 for none.
     in_degrees : bool, optional
-        Whether angles are in degrees, where the motion does not say.
+        Unit of the angles, if the motion does not state it.
     rate : float
-        Frames a second of the result.
+        Frames per second of the result.
     start, end : float, optional
-        s; what motion and ground reaction both cover if not given.
+        s; by default the time covered by both motion and ground reaction.
 
     Raises
     ------
     InputError
-        A package or a file is missing, a coordinate or column is, the ground reaction does not
-        cover the time, or an option makes no sense.
+        A package, file, coordinate or column is missing, the ground reaction does not cover the
+        time, or a parameter is invalid.
     """
     sizes = read_sizes(scaled_model) if scaled_model else None
     coordinates, forces = read_storage(motion), read_storage(ground_reaction)
@@ -257,7 +284,13 @@ def simulate(
     residual = np.sqrt(np.mean(np.square(residuals), axis=0))
     weight = GRAVITY * float(body.model.body_mass.sum())
     return Simulated(
-        activation=_activation(body, moving, times, activations, reserves),
+        activation=Storage(
+            "Static Optimization activations, myoLegs",
+            (*body.muscles, *(f"{joint}_reserve" for joint in moving.joints)),
+            times,
+            np.hstack([np.array(activations), np.array(reserves)]),
+            in_degrees=False,
+        ),
         moments=Storage(
             "Inverse Dynamics Generalized Forces",
             tuple(f"{joint}_moment" for joint in moving.joints),
@@ -268,7 +301,7 @@ def simulate(
         gates=_gates(moving.joints, np.array(moments), np.array(reserves)),
         residual=residual,
         imbalance=float(np.linalg.norm(residual[:3])) / weight,
-        seconds_a_frame=seconds,
+        seconds_per_frame=seconds,
         notes=(*notes, *body.notes),
     )
 
@@ -282,44 +315,25 @@ def _times(
     end: float | None,
 ) -> NDArray[np.float64]:
     if not 0 < rate < float("inf"):
-        raise InputError(f"rate: expected frames a second above 0, found {rate:g}")
+        raise InputError(f"rate: expected frames per second above 0, found {rate:g}")
     first = max(motion.time[0], ground.time[0]) if start is None else start
     last = min(motion.time[-1], ground.time[-1]) if end is None else end
     if not motion.time[0] - 1e-9 <= first < last <= motion.time[-1] + 1e-9:
         raise InputError(
-            f"{path}: expected a start before the end within {motion.time[0]:.6g} to "
-            f"{motion.time[-1]:.6g} s, found {first:g} to {last:g} s (of {ground.where} where not "
-            "asked for)"
+            f"start: expected a time before the end within {motion.time[0]:.6g} to "
+            f"{motion.time[-1]:.6g} s of {path}, found {first:g} to {last:g} s"
         )
     count = int(np.floor((last - first) * rate + 1e-6)) + 1
     times: NDArray[np.float64] = first + np.arange(count) / rate
     return times
 
 
-def _activation(
-    body: Body,
-    motion: Motion,
-    times: NDArray[np.float64],
-    activations: list[NDArray[np.float64]],
-    reserves: list[NDArray[np.float64]],
-) -> Storage:
-    return Storage(
-        "Static Optimization activations, myoLegs",
-        (*body.muscles, *(f"{joint}_reserve" for joint in motion.joints)),
-        times,
-        np.hstack([np.array(activations), np.array(reserves)]),
-        in_degrees=False,
-    )
-
-
 def _gates(
     joints: tuple[str, ...], moments: NDArray[np.float64], reserves: NDArray[np.float64]
 ) -> tuple[Gate, ...]:
     gates = []
-    for joint, moment, reserve in zip(
-        joints, np.abs(moments).max(axis=0), np.abs(reserves).max(axis=0), strict=True
-    ):
-        share_ = float(reserve / moment) if moment > 0 else 0.0
-        passed = bool(share_ <= RESERVE_LIMIT or reserve < 1.0)
-        gates.append(Gate(joint, float(moment), float(reserve), share_, passed))
+    peaks = np.abs(moments).max(axis=0), np.abs(reserves).max(axis=0)
+    for joint, moment, reserve in zip(joints, *map(np.ndarray.tolist, peaks), strict=True):
+        part = reserve / moment if moment > 0 else 0.0
+        gates.append(Gate(joint, moment, reserve, part, part <= RESERVE_LIMIT or reserve < 1.0))
     return tuple(gates)

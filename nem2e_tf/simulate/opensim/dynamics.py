@@ -145,7 +145,8 @@ def own_inputs(
     """
     span = own.numbers("initial_time", "final_time")
     asked = (span[0], span[1]) if len(span) == 2 else (None, None)
-    inputs = _read(*own.require_files(model, motion, loads), asked)
+    files = own.require_files(model, motion, loads)
+    inputs = _read(files[0], files[1], files[2], asked)
     inputs["notes"] = (*own.notes, *inputs["notes"])
     frequency = own.numbers(cutoff) or [-1.0]
     return MotionInputs(files=own.inputs, own=own, cutoff=frequency[0], **inputs)

@@ -96,12 +96,18 @@ def coordinate_columns(motion: Storage) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for index, label in enumerate(motion.labels):
-        *above, quantity = label.split("/")
-        if not above:
-            found.setdefault(label, index)
-        elif quantity == "value":
-            found.setdefault(above[-1], index)
+        name = coordinate_of(label)
+        if name:
+            found.setdefault(name, index)
     return found
+
+
+def coordinate_of(label: str) -> str:
+    """Coordinate of a column; empty for speeds and other quantities of a path."""
+    *above, quantity = label.split("/")
+    if not above:
+        return label
+    return above[-1] if quantity == "value" else ""
 
 
 def require_finite(

@@ -461,7 +461,7 @@ def _compute(
                 folder, name, stage=tool.name, span=span, slack=tool.slack(inputs)
             )
     judged = tool.judge(Finished(inputs, folder, outputs, tables, answer.get("facts", {})))
-    return outputs | judged.outputs, judged
+    return {**outputs, **judged.outputs}, judged
 
 
 def plain(settings: Any) -> dict[str, Any]:

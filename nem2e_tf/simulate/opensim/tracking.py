@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +42,10 @@ _KP, _KV = 100.0, 20.0
 _WEIGHT, _ROOT_DISTANCE, _ROOT_ANGLE = 20.0, 5.0, 500.0
 # Residual reduction has weak root actuators, so that the optimizer avoids them: N, N m, and the
 # largest multiples of them.
-_RRA_ROOT: dict[str, object] = {"force": 4.0, "moment": 2.0, "limit": (20.0, 50.0)}
+_RRA_ROOT: dict[str, Any] = {"force": 4.0, "moment": 2.0, "limit": (20.0, 50.0)}
 _JOINT_MOMENT = 300.0
 # Computed muscle control has strong ones: muscles must not compensate the remaining residuals.
-_CMC_ROOT: dict[str, object] = {"force": 100.0, "moment": 80.0, "limit": (100.0, 100.0)}
+_CMC_ROOT: dict[str, Any] = {"force": 100.0, "moment": 80.0, "limit": (100.0, 100.0)}
 # Computed muscle control spends the first 30 ms on initial states, without output.
 _SETTLING = 0.03
 MODEL = "adjusted.osim"

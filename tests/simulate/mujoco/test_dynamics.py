@@ -24,9 +24,14 @@ from nem2e_tf.cli.simulate_stages import mujoco as command
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.storage import read_storage
 from nem2e_tf.muscles import RAJAGOPAL, parse_label
-from nem2e_tf.simulate.mujoco.body import SEGMENTS, load_body, read_sizes
-from nem2e_tf.simulate.mujoco.dynamics import Ground, frames, ground_from
-from nem2e_tf.simulate.mujoco.motion import motion_from
+from nem2e_tf.simulate.mujoco.dynamics import frames, load_body
+from nem2e_tf.simulate.mujoco.inputs import (
+    SEGMENTS,
+    Ground,
+    ground_from,
+    motion_from,
+    read_sizes,
+)
 from nem2e_tf.simulate.mujoco.route import LOWEST, simulate
 
 MISSING = [name for name in ("mujoco", "myo_sim") if importlib.util.find_spec(name) is None]
@@ -143,7 +148,7 @@ def test_a_scaled_person_has_longer_levers_and_as_strong_muscles(tmp_path, body)
         own[segment] = body.model.body_pos[child]
     joints = {
         segment: (joint, " ".join(repr(float(v)) for v in 1.1 * own[segment]))
-        for segment, joint in SEGMENTS.items()
+        for segment, (joint, _) in SEGMENTS.items()
     }
     (tmp_path / "big.osim").write_text(osim(joints))
     big = load_body(mass=70.0, sizes=read_sizes(tmp_path / "big.osim"))
@@ -203,7 +208,7 @@ def test_the_command_writes_what_opensim_would_and_says_how_good_it_is(tmp_path)
     np.testing.assert_allclose(ankle["moment"], peaks)
     reserve = np.abs(found.column("ankle_angle_l_reserve")).max()
     np.testing.assert_allclose(ankle["reserve"], reserve)
-    assert any("masses of myoLegs times" in note for note in told["notes"])
+    assert any("masses of myoLegs multiplied by" in note for note in told["notes"])
     again = CliRunner().invoke(command, [*arguments, "-o", str(out)])
     assert f"{out}: 21 rows, " in again.stdout
 
@@ -216,7 +221,7 @@ def test_frames_are_those_that_motion_and_forces_cover(tmp_path):
     found = simulate(*map(Path, written(tmp_path, forces=short)), **run)
     np.testing.assert_allclose(found.activation.time, np.arange(0.2, 0.81, 0.1))
     assert any("frames from 0.2 to 0.8 s of 0 to 1 s" in note for note in found.notes)
-    with pytest.raises(InputError, match=r"from 0.1 to 0.8 s, .* found 0.2 to 0.8 s"):
+    with pytest.raises(InputError, match=r"from 0.1 to 0.8 s, found 0.2 to 0.8 s"):
         simulate(*map(Path, written(tmp_path, forces=short)), start=0.1, **run)
 
 

@@ -64,7 +64,7 @@ def test_a_model_that_cannot_be_read_is_refused(tmp_path, model):
     cut.write_text((tmp_path / "model.osim").read_text()[:700])
     with pytest.raises(InputError) as error:
         read_model(cut)
-    said(error, "cut.osim, line", "expected an OpenSim model", "whole")
+    said(error, "cut.osim, line", "expected an OpenSim model", "complete")
     with pytest.raises(InputError) as error:
         read_model(tmp_path / "none.osim")
     said(error, "none.osim", "no such file")
@@ -100,7 +100,7 @@ def test_plates_that_do_not_tell_are_to_be_named(tmp_path, model):
     write_forces(file, prefixes=("force_a_", "force_b_"))
     with pytest.raises(InputError) as error:
         read_loads(file, model)
-    said(error, "left and right", "force_a_v, force_b_v", "--load BODY=PREFIX")
+    said(error, "left and right", "force_a_v, force_b_v", "load: BODY=PREFIX")
     loads = read_loads(file, model, given=["calcn_l=force_a_v", "calcn_r=force_b"])
     assert loads.loads == (
         Load("calcn_l", "force_a_v", "force_a_p", ""),
@@ -187,7 +187,7 @@ def test_markers_are_compared_with_the_model(tmp_path, model):
     assert read_markers(file, model)[1] == ("R.Heel", "L.Heel", "Sternum")
     with pytest.raises(InputError) as error:
         read_markers(file, model, wanted=["V.Sacral"])
-    said(error, "walk.trc", "'V.Sacral'", "--skip-missing")
+    said(error, "walk.trc", "'V.Sacral'", "skip missing markers")
     with pytest.raises(InputError) as error:
         read_markers(file, model, wanted=["R.Heel", "Extra"])
     said(error, "model.osim", "'Extra'")
@@ -203,10 +203,10 @@ def test_a_span_is_within_the_recording():
     assert span_of((0.9995, 2.0005), time, where="walk") == (1, 2)
     with pytest.raises(InputError) as error:
         span_of((0.5, None), time, where="walk")
-    said(error, "walk", "0.5 to 2 s", "1 to 2 s", "--start")
+    said(error, "walk", "0.5 to 2 s", "1 to 2 s", "choose start and end")
     with pytest.raises(InputError) as error:
         span_of((1.8, 1.2), time, where="walk")
-    said(error, "start before the end")
+    said(error, "start: expected a time before the end")
     with pytest.raises(InputError) as error:
         require_cover(time, (1, 2.5), where="forces.mot", what="forces")
     said(error, "forces.mot: expected forces from 1 to 2.5 s, found 1 to 2 s")

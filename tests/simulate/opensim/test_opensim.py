@@ -15,17 +15,11 @@ from support.simulating import call, opensim
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.storage import read_storage
+from nem2e_tf.simulate.opensim.activation import MOCO, SO, MocoSettings, SoSettings
 from nem2e_tf.simulate.opensim.files import read_model
-from nem2e_tf.simulate.opensim.ik import IkSettings, inverse_kinematics
-from nem2e_tf.simulate.opensim.moco import MocoSettings, moco_inverse
-from nem2e_tf.simulate.opensim.scale import ScaleSettings, scale
-from nem2e_tf.simulate.opensim.so import SoSettings, static_optimization
-from nem2e_tf.simulate.opensim.tracking import (
-    CmcSettings,
-    RraSettings,
-    computed_muscle_control,
-    reduce_residuals,
-)
+from nem2e_tf.simulate.opensim.kinematics import IK, SCALE, IkSettings, ScaleSettings
+from nem2e_tf.simulate.opensim.stage import run_stage
+from nem2e_tf.simulate.opensim.tracking import CMC, RRA, CmcSettings, RraSettings
 
 __all__ = ["opensim"]
 
@@ -80,7 +74,9 @@ def test_scale(gait, tmp_path, own):
         start=1,
         end=2,
     )
-    result = scale(folder / "subject01_Setup_Scale.xml" if own else settings, tmp_path / "out")
+    result = run_stage(
+        SCALE, folder / "subject01_Setup_Scale.xml" if own else settings, tmp_path / "out"
+    )
     standard = folder / "std_subject01_simbody.osim"
     for tag, count in (("Marker", 39), ("PathPoint", 150)):
         found, wanted = places(result.outputs["model"], tag), places(standard, tag)
@@ -93,7 +89,9 @@ def test_scale(gait, tmp_path, own):
 
 def test_scale_by_height(gait, tmp_path):
     generic = gait / "scale" / "gait2354_simbody.osim"
-    result = scale(ScaleSettings(generic, 60, height=1.62, model_height=1.8), tmp_path / "out")
+    result = run_stage(
+        SCALE, ScaleSettings(generic, 60, height=1.62, model_height=1.8), tmp_path / "out"
+    )
     found = places(result.outputs["model"], "PathPoint")
     wanted = places(generic, "PathPoint")
     for name in ("soleus_r-P1", "soleus_l-P2"):
@@ -112,7 +110,7 @@ def test_inverse_kinematics(gait, tmp_path, kind):
         end=1.6,
     )
     own = folder / "subject01_Setup_InverseKinematics.xml"
-    result = inverse_kinematics(own if kind == "own" else settings, tmp_path / "out")
+    result = run_stage(IK, own if kind == "own" else settings, tmp_path / "out")
     found = differences(result.outputs["motion"], folder / "std_subject01_walk1_ik.mot")
     assert len(found) == 23
     assert max(found.values()) < 0.2
@@ -141,7 +139,7 @@ def test_residual_reduction(gait, tmp_path, kind):
         **(files if kind == "files" else {}),
     )
     own = folder / "subject01_Setup_RRA.xml"
-    result = reduce_residuals(own if kind == "own" else settings, tmp_path / "out")
+    result = run_stage(RRA, own if kind == "own" else settings, tmp_path / "out")
     assert (
         max(differences(result.outputs["motion"], folder / "expected_kinematics_q.sto").values())
         < 0.5
@@ -181,7 +179,7 @@ def test_computed_muscle_control(gait, tmp_path):
         actuators=folder / "gait2354_CMC_Actuators.xml",
         constraints=folder / "gait2354_CMC_ControlConstraints.xml",
     )
-    result = computed_muscle_control(settings, tmp_path / "out")
+    result = run_stage(CMC, settings, tmp_path / "out")
     states = differences(result.outputs["states"], folder / "expected_states.sto")
     speeds = {label for label in states if label.endswith("/speed")}
     assert len(speeds) == 23
@@ -197,7 +195,7 @@ def test_computed_muscle_control(gait, tmp_path):
 def test_computed_muscle_control_by_a_users_setup(gait, tmp_path):
     """As it is, today's muscles: kinematics within 0.02 rad of the standard all the same."""
     folder = gait / "cmc"
-    result = computed_muscle_control(folder / "subject01_Setup_CMC.xml", tmp_path / "out")
+    result = run_stage(CMC, folder / "subject01_Setup_CMC.xml", tmp_path / "out")
     states = differences(result.outputs["states"], folder / "expected_states.sto")
     assert max(value for label, value in states.items() if label.endswith("/value")) < 0.02
     assert 0.02 < max(v for label, v in states.items() if label.endswith("/activation")) < 0.2
@@ -212,7 +210,7 @@ def test_static_optimization_repeats_a_recording(shared_data, tmp_path):
         start=10.9,
         end=11.7,
     )
-    result = static_optimization(settings, tmp_path / "out")
+    result = run_stage(SO, settings, tmp_path / "out")
     found = read_storage(result.outputs["activation"])
     whole = read_storage(folder / "so_activation.sto")
     rows = (whole.time > 10.899) & (whole.time < 11.701)
@@ -228,7 +226,7 @@ def test_static_optimization_repeats_a_recording(shared_data, tmp_path):
     assert reserve.passed
 
 
-MOCO = """<?xml version="1.0" encoding="UTF-8" ?>
+OWN_MOCO = """<?xml version="1.0" encoding="UTF-8" ?>
 <OpenSimDocument Version="40600">
 <MocoInverse name="own">
   <initial_time>0.6</initial_time>
@@ -278,7 +276,7 @@ def test_moco_inverse(shared_data, tmp_path):
         reserve=50,
         interval=0.05,
     )
-    result = moco_inverse(settings, tmp_path / "out")
+    result = run_stage(MOCO, settings, tmp_path / "out")
     found = read_storage(result.outputs["states"])
     assert (found.time[0], found.time[-1]) == (0.6, pytest.approx(0.65))
     assert "/forceset/soleus_r/activation" in found.labels
@@ -286,24 +284,26 @@ def test_moco_inverse(shared_data, tmp_path):
     # the same problem by a user's own setup file
     setup = tmp_path / "own.xml"
     given = {"folder": folder, "motion": result.folder / "motion.sto"}
-    text = MOCO.format(**given, iterations=2000)
+    text = OWN_MOCO.format(**given, iterations=2000)
     setup.write_text(text)
-    again = moco_inverse(setup, tmp_path / "own")
+    again = run_stage(MOCO, setup, tmp_path / "own")
     np.testing.assert_allclose(read_storage(again.outputs["states"]).data, found.data, atol=1e-6)
     assert [gate.value for gate in again.gates] == pytest.approx(
         [gate.value for gate in result.gates]
     )
-    assert moco_inverse(setup, tmp_path / "own").reused
+    assert run_stage(MOCO, setup, tmp_path / "own").reused
     # one that is given up, and what it must name
-    setup.write_text(MOCO.format(**given, iterations=1))
+    setup.write_text(OWN_MOCO.format(**given, iterations=1))
     with pytest.raises(InputError, match="MocoInverse found no solution: Maximum_Iterations"):
-        moco_inverse(setup, tmp_path / "own")
+        run_stage(MOCO, setup, tmp_path / "own")
     setup.write_text(text.replace("ModOpAddExternalLoads", "ModOpIgnoreTendonCompliance"))
     with pytest.raises(InputError, match="expected <ModOpAddExternalLoads/filepath>, found none"):
-        moco_inverse(setup, tmp_path / "own")
+        run_stage(MOCO, setup, tmp_path / "own")
     setup.write_text(text.replace(str(given["motion"]), str(folder / "coordinates.sto")))
-    with pytest.raises(InputError, match=r"all free coordinates, found no .*takes for NaN"):
-        moco_inverse(setup, tmp_path / "own")
+    with pytest.raises(
+        InputError, match=r"all free coordinates in the kinematics, found no .*would read as NaN"
+    ):
+        run_stage(MOCO, setup, tmp_path / "own")
 
 
 def test_from_markers_to_activations_in_one_command(shared_data, tmp_path, capsys):

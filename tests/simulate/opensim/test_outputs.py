@@ -13,10 +13,10 @@ from support.tiny_motion import write_markers, write_model
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.simulate.opensim.chain import read_project
+from nem2e_tf.simulate.opensim.dynamics import activations
 from nem2e_tf.simulate.opensim.files import take_over
 from nem2e_tf.simulate.opensim.stage import (
     Result,
-    activations,
     marker_gates,
     reserve_gate,
     residual_gates,
@@ -123,7 +123,7 @@ def test_a_users_setup_is_taken_over(tmp_path):
     )
     own = take_over(setup, tool="InverseKinematicsTool")
     assert own.inputs == (setup, tmp_path / "model.osim", tmp_path / "walk.trc")
-    assert own.span("time_range", "time_range") == (0.4, 1.6)
+    assert own.numbers("time_range") == [0.4, 1.6]
     assert "none.xml" in own.notes[0]
     own.write(tmp_path / "out.xml", {"output_motion_file": "ik.mot", "report_errors": True})
     tool = ET.parse(tmp_path / "out.xml").getroot()[0]
@@ -133,7 +133,7 @@ def test_a_users_setup_is_taken_over(tmp_path):
     assert tool.findtext("time_range").split() == ["0.4", "1.6"]
     with pytest.raises(InputError) as error:
         take_over(setup, tool="CMCTool")
-    said(error, "expected a setup file of CMCTool, found one of InverseKinematicsTool")
+    said(error, "expected a setup file for CMCTool, found one for InverseKinematicsTool")
     (tmp_path / "walk.trc").unlink()
     with pytest.raises(InputError) as error:
         take_over(setup, tool="InverseKinematicsTool")
@@ -174,11 +174,11 @@ def test_a_project_hands_its_keys_down(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("cutoff = 8", "cutof = 8", ["the top", "'cutof'", "did you mean cutoff"]),
+        ("cutoff = 8", "cutof = 8", ["top level", "'cutof'", "did you mean cutoff"]),
         ("mass = 70.5", 'mass = "70"', ["subject S1, mass", "a number", "'70'"]),
         ("mass = 70.5", "rra = 1", ["rra", "true or false"]),
         ('name = "walk2"', 'name = "walk1"', ["each trial once", "S1/walk1"]),
-        ('name = "walk2"', 'name = "../walk"', ["a name that can be a folder's"]),
+        ('name = "walk2"', 'name = "../walk"', ["a name valid for a folder"]),
         ('forces = "S1/walk2.mot"', "", ["trial S1/walk2", "expected forces"]),
         ("[[subject.trial]]", "[subject.trial]", ["cannot read it"]),
         ("cutoff = 8", "cutoff = ", ["cannot read it"]),
@@ -193,7 +193,7 @@ def test_a_wrong_project_is_refused(tmp_path, old, new, words):
 
 
 def test_nothing_of_it_imports_opensim():
-    names = "chain", "scale", "ik", "so", "moco", "tracking", "worker"
+    names = "chain", "kinematics", "activation", "tracking", "worker"
     code = (
         "import importlib, sys\n"
         f"for name in {names!r}:\n"
