@@ -20,8 +20,8 @@ import numpy as np
 from pandas.io.parsers import readers
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.io import numbers as storage_numbers
 from nem2e_tf.io import storage
-from nem2e_tf.io import text as storage_numbers
 from nem2e_tf.io.storage import Storage
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "storage_corpus"

@@ -5,7 +5,6 @@ What ``nem2e-tf data check`` prints: tables for people, or plain values for prog
 
 import json
 import math
-import re
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -111,7 +110,6 @@ def _text(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-_TABLES = (".csv", ".tsv", ".txt")
 _OF_MANIFESTS = {"subject", "simulated", "emg"}
 
 
@@ -176,15 +174,11 @@ def check(
 
 
 def _is_manifest(path: Path) -> bool:
-    """Whether a table's first line has a column of a manifest; else it is one of signals."""
-    if path.suffix.lower() not in _TABLES:
-        return False
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            columns = re.split("[,;\t]", stream.readline().lower())
-    except (OSError, UnicodeDecodeError):
-        return False  # reading the file says what is wrong
-    return not _OF_MANIFESTS.isdisjoint(column.strip() for column in columns)
+    """Return True if a table has a column of a manifest; else it is a table of signals."""
+    from nem2e_tf.io.tables import column_names
+    from nem2e_tf.io.time_series import TABLES
+
+    return path.suffix.lower() in TABLES and not _OF_MANIFESTS.isdisjoint(column_names(path))
 
 
 def _check_recording(path: Path, emg: Path | None, side: str) -> "Checked":

@@ -50,8 +50,7 @@ def command(
     from nem2e_tf.io.quiet import quiet_stderr
     from nem2e_tf.io.storage import read_storage, write_storage
     from nem2e_tf.refiners.recording import refine_recording
-    from nem2e_tf.signals.gait import THRESHOLD
-    from nem2e_tf.signals.gait.bounds import cycles_of_plate, read_events
+    from nem2e_tf.signals.gait import THRESHOLD, cycles_of_plate, read_events
 
     if output.exists() and activation.exists() and output.samefile(activation):
         raise InputError(f"{output}: expected another file than the activation file")

@@ -1,1 +1,1 @@
-"""Files in and out."""
+"""Reading and writing of files: storage, markers, C3D, tables, text and folders."""

@@ -1,4 +1,4 @@
-"""C3D files and their analog channels, read with ``ezc3d`` (extra ``c3d``)."""
+"""C3D files: read their analog channels with ``ezc3d`` (extra ``c3d``)."""
 
 import importlib
 import struct
@@ -20,8 +20,8 @@ def read_c3d(path: Path) -> Storage:
     """Read the analog channels of a C3D file.
 
     Times are those of the recording: a file trimmed to start at frame 101 of 100 Hz starts at 1 s.
-    The notes say so, because some programs count a trimmed file from 0; the manifest's
-    ``emg_offset`` shifts it.
+    A note states it, because some programs count the time of a trimmed file from 0; correct that
+    with ``emg_offset`` in the manifest.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def read_c3d(path: Path) -> Storage:
     Returns
     -------
     Storage
-        One column a channel. `Storage.header` holds ``unit <label>`` where the file states units.
+        One column per channel. `Storage.header` has entries ``unit <label>`` if units are stated.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def read_c3d(path: Path) -> Storage:
         raise InputError(f"{path}: expected analog channels, found none")
     if samples.shape[1] != len(labels):
         raise InputError(
-            f"{path}: expected a label for each of {samples.shape[1]} analog channels, "
+            f"{path}: expected {samples.shape[1]} labels, one per analog channel, "
             f"found {len(labels)}"
         )
     header = content["header"]
@@ -56,7 +56,7 @@ def read_c3d(path: Path) -> Storage:
     start = first / points if points > 0 else 0.0
     notes = []
     if first:
-        notes.append(f"trimmed: its first frame is number {first + 1}, times start at {start:g} s")
+        notes.append(f"trimmed: the first frame is number {first + 1}, time starts at {start:g} s")
     names = [str(label).strip() for label in labels]
     return Storage(
         name=path.stem,
@@ -74,39 +74,39 @@ def read_c3d(path: Path) -> Storage:
 
 
 def open_c3d(path: Path) -> Any:
-    """Open a C3D file: the content as ``ezc3d`` gives it.
+    """Open a C3D file and return its content as ``ezc3d`` represents it.
 
     Raises
     ------
     InputError
-        ``ezc3d`` is not installed, or the file is missing, damaged or something else.
+        ``ezc3d`` is not installed, or the file is missing, damaged or of another kind.
     """
     try:
         ezc3d = importlib.import_module("ezc3d")
     except ModuleNotFoundError:
         raise InputError(
-            f"{path}: reading C3D needs the package ezc3d; pip install 'nem2e-tf[c3d]'"
+            f"{path}: reading C3D requires the package ezc3d; pip install 'nem2e-tf[c3d]'"
         ) from None
-    _refuse_cut(path)
+    _refuse_truncated(path)
     try:
         return ezc3d.c3d(str(path))
     except Exception as error:
-        # the library's own errors are of several kinds, with lines of their own
+        # ezc3d raises errors of several classes, some with line breaks
         raise InputError(
             f"{path}: expected a C3D file, cannot read it ({' '.join(str(error).split())})"
         ) from None
 
 
 def parameter(group: dict[str, Any], name: str) -> list[Any]:
-    """Return a parameter's values; those past the 255th are in ``NAME2``, ``NAME3`` and so on."""
+    """Return a parameter's values; those after the 255th are in ``NAME2``, ``NAME3`` and so on."""
     return [value for key in _numbered(group, name) for value in group[key]["value"]]
 
 
-def _refuse_cut(path: Path) -> None:
-    """Refuse a file that is no C3D, or shorter than its own header says.
+def _refuse_truncated(path: Path) -> None:
+    """Refuse a file that is not C3D, or shorter than its header states.
 
-    ezc3d reads a file that was cut among the data as a shorter one, and reads on without end in one
-    that was cut among the parameters. The header's layout is that of the C3D user guide (c3d.org).
+    ezc3d reads a file with truncated data as a shorter one, and does not terminate on a file with
+    truncated parameters. The header's layout is that of the C3D user guide (c3d.org).
     """
     try:
         with path.open("rb") as stream:
@@ -120,14 +120,14 @@ def _refuse_cut(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path}: expected a C3D file, cannot read it ({error})") from None
     if len(head) < 2 or head[1] != _KEY or parameters < _BLOCK:
-        raise InputError(f"{path}: expected a C3D file, found something else")
+        raise InputError(f"{path}: expected a C3D file, found another kind of file")
     expected = parameters + _BLOCK
     if len(head) == _BLOCK and len(about) == 4:
         processor = about[3]
         order = ">" if processor == _BIG_ENDIAN else "<"
         points, analog, first, last = struct.unpack_from(f"{order}4H", head, 2)
         (data,) = struct.unpack_from(f"{order}H", head, 16)
-        # A negative scale says that numbers are floats; the sign is where the processor has it.
+        # A negative scale means floats; the position of its sign depends on the processor type.
         sign = head[{_BIG_ENDIAN: 12, _DEC: 13}.get(processor, 15)]
         width = 4 if sign & 0x80 else 2
         frames = 0 if last == _FRAMES_UNKNOWN else last - first + 1
@@ -137,13 +137,13 @@ def _refuse_cut(path: Path) -> None:
         )
     if size < expected:
         raise InputError(
-            f"{path}: expected at least {expected} bytes by its header, found {size}; the file "
-            "seems cut, get a whole copy"
+            f"{path}: expected at least {expected} bytes according to its header, found {size}; "
+            "the file seems truncated, get a complete copy"
         )
 
 
 def _numbered(group: dict[str, Any], name: str) -> list[str]:
-    """Keys ``NAME``, ``NAME2``, ``NAME3``: a parameter holds 255 texts at most."""
+    """Return keys ``NAME``, ``NAME2``, ``NAME3``: a parameter has at most 255 texts."""
     numbers = {key: key.removeprefix(name) for key in group if key.startswith(name)}
     keys = [key for key, number in numbers.items() if not number or number.isdecimal()]
     return sorted(keys, key=lambda key: int(numbers[key] or 1))

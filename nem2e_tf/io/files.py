@@ -1,6 +1,7 @@
-"""Output folders that appear whole or not at all.
+"""Atomic writing of files and folders: the result is complete, or the previous state remains.
 
-Writing that never leaves half a file, and folders that are never taken over.
+Folders with other people's files are never overwritten. A folder of ours is recognised by its
+marker, a file such as ``run.json``.
 """
 
 import hashlib
@@ -18,17 +19,20 @@ from nem2e_tf.errors import InputError
 
 @contextmanager
 def replacing(path: "str | os.PathLike[str]") -> Iterator[Path]:
-    """Give a temporary path beside `path` that replaces it only if the block succeeds.
+    """Yield a temporary path in the same folder that replaces `path` if the block succeeds.
 
     Parameters
     ----------
     path : path-like
         The file to write. Its folder must exist.
 
-    Yields
-    ------
-    Path
-        Where to write.
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(f"{folder}/table.csv") as temporary:
+    ...         _ = temporary.write_text("a,b")
+    ...     os.listdir(folder)
+    ['table.csv']
     """
     target = Path(path)
     handle, name = tempfile.mkstemp(
@@ -47,13 +51,13 @@ def replacing(path: "str | os.PathLike[str]") -> Iterator[Path]:
 
 
 def write_text(path: "str | os.PathLike[str]", text: str) -> None:
-    """Write a text file whole or not at all (UTF-8, line feeds)."""
+    """Write a text file atomically (UTF-8, line feeds)."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: "str | os.PathLike[str]", value: Any) -> None:
-    """Write JSON whole or not at all; keys in the order given, no NaN."""
+    """Write JSON atomically; keys in the given order, no NaN."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
@@ -70,30 +74,30 @@ def read_json(path: "str | os.PathLike[str]") -> Any:
     except FileNotFoundError:
         raise InputError(f"{path}: expected a JSON file, found no such file") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected JSON, found something else ({error})") from None
+        raise InputError(f"{path}: expected JSON, cannot read it ({error})") from None
 
 
 def output_folder(path: "str | os.PathLike[str]", *, marker: str) -> Path:
-    """Make or reuse an output folder that is ours.
+    """Create an output folder, or reuse one of ours.
 
     Parameters
     ----------
     path : path-like
-        The folder; made if it does not exist.
+        The folder; created if it does not exist.
     marker : str
-        A file name that tells a folder of ours, such as ``run.json``. A folder that holds other
-        things and no marker is refused.
+        File name by which a folder of ours is recognised, such as ``run.json``. A folder that
+        contains other files and no marker is refused.
 
     Raises
     ------
     InputError
-        The path is a file, or a folder that holds something else.
+        The path is a file, or a folder with other content.
     """
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder to write to, found a file")
     if folder.is_dir() and not (folder / marker).exists():
-        # What a killed writer of the marker left beside it is ours too.
+        # A temporary file of the marker, left by a killed process, is also ours.
         others = sorted(
             item.name for item in folder.iterdir() if not item.name.startswith(f".{marker}.")
         )
@@ -106,36 +110,31 @@ def output_folder(path: "str | os.PathLike[str]", *, marker: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder}: cannot make this folder ({error.strerror})") from None
+        raise InputError(f"{folder}: cannot create this folder ({error.strerror})") from None
     return folder
 
 
 def sha256(path: "str | os.PathLike[str]") -> str:
-    """Hexadecimal SHA-256 of a file's content."""
+    """Return the hexadecimal SHA-256 of a file's content."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
 def replacing_folder(path: "str | os.PathLike[str]", *, marker: str) -> Iterator[Path]:
-    """Give a temporary folder beside `path` that takes its place only if the block succeeds.
+    """Yield a temporary folder that replaces `path` if the block succeeds.
 
     Parameters
     ----------
     path : path-like
-        The folder to write. An earlier one of ours (it holds `marker`) is replaced whole.
+        The folder to write. An earlier one of ours (with `marker`) is replaced as a whole.
     marker : str
-        The file name that tells a folder of ours.
-
-    Yields
-    ------
-    Path
-        Where to write.
+        File name by which a folder of ours is recognised.
 
     Raises
     ------
     InputError
-        The path is a file, or a folder that holds something else.
+        The path is a file, or a folder with other content.
     """
     target = Path(path).absolute()
     new = not target.exists()
@@ -155,7 +154,7 @@ def replacing_folder(path: "str | os.PathLike[str]", *, marker: str) -> Iterator
             temporary.rename(target)
         except OSError as error:
             old.rename(target)
-            raise InputError(f"{target}: cannot write this folder ({error.strerror})") from None
+            raise InputError(f"{target}: cannot replace this folder ({error.strerror})") from None
         shutil.rmtree(old)
         new = False
     finally:
@@ -168,21 +167,21 @@ def replacing_folder(path: "str | os.PathLike[str]", *, marker: str) -> Iterator
 def refuse_foreign(
     path: "str | os.PathLike[str]", *, marker: str, ours: Callable[[Path], Iterable[str]]
 ) -> None:
-    """Refuse to replace a folder into which somebody put files of their own.
+    """Refuse to replace a folder of ours to which other files were added.
 
     Parameters
     ----------
     path : path-like
-        The folder that is to be replaced; nothing is checked where it holds no `marker`.
+        The folder to be replaced; not checked if it has no `marker`.
     marker : str
-        The file name that tells a folder of ours.
+        File name by which a folder of ours is recognised.
     ours : callable (path of the marker) -> names
-        The file names that we wrote there.
+        Returns the names of the files that we wrote there.
 
     Raises
     ------
     InputError
-        The folder holds something that is not ours, or the marker cannot be read.
+        The folder has other files, or the marker cannot be read.
     """
     folder = Path(path)
     if not (folder / marker).is_file():
@@ -191,6 +190,6 @@ def refuse_foreign(
     others = sorted(item.name for item in folder.iterdir() if item.name not in known)
     if others:
         raise InputError(
-            f"{folder}: expected only what {marker} lists, found {others[0]} as well; "
+            f"{folder}: expected only the files that {marker} lists, found also {others[0]}; "
             "move it or choose another output folder"
         )

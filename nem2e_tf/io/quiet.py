@@ -1,4 +1,4 @@
-"""Keep a C++ library's greetings off the terminal."""
+"""Suppression of the log lines that C++ libraries print to the terminal."""
 
 import io
 import os
@@ -12,10 +12,10 @@ STDERR = 2
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Drop what native code writes to stderr; for the command line only.
+    """Discard what native code writes to stderr; for the command line only.
 
-    LiteRT announces its delegate on the first run and offers no switch. What Python itself writes,
-    such as warnings, still comes through.
+    LiteRT prints its delegate on the first run and has no option against it. Output of Python
+    itself, such as warnings, is not affected.
     """
     stream = sys.stderr
     stream.flush()
@@ -34,7 +34,7 @@ def quiet_stderr() -> Iterator[None]:
         yield
     finally:
         aside.flush()
-        # A logger that was made meanwhile may hold on to it.
+        # A logger created in the block may keep a reference to it.
         aside.stream = stream
         sys.stderr = stream
         os.dup2(saved, STDERR)
@@ -42,7 +42,7 @@ def quiet_stderr() -> Iterator[None]:
 
 
 class _Passing(io.TextIOBase):
-    """Passes what is written on to a stream that may be changed."""
+    """Forwards text to a stream that can be exchanged."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream

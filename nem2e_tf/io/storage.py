@@ -1,20 +1,19 @@
-"""Storage files of OpenSim (``.sto``, ``.mot``): one table of numbers over time, in and out.
+"""OpenSim storage files (``.sto``, ``.mot``): read and write a table of numbers over time.
 
-Reads what real programs have written: header versions 1, 2, 3 or none, SIMM's ``datarows``, tabs,
-spaces or commas, quotes, padding, Windows line ends, wrong counts, vector cells (spread over
-columns ``label_1``, ``label_2``, ...), and the header OpenSim 4.6 damages in its own
-``_states.sto``.
-Whatever is odd is told in `Storage.notes`; what cannot be read right is refused.
+The reader accepts what programs write in practice: header versions 1, 2, 3 or none, SIMM's
+``datarows``, tabs, spaces or commas, quotes, padding, Windows line ends, wrong counts, vector cells
+(read as columns ``label_1``, ``label_2``, ...), and the header that OpenSim 4.6 damages in its own
+``_states.sto``. Irregularities are listed in `Storage.notes`; ambiguous content is refused.
 
-A file that was cut is refused where that can be seen: its last row is short, or it states more rows
-than it has and does not end with a newline, or has no row at all. A file cut exactly between two
-rows looks like the many genuine files that state too many rows: it is read, with a note.
-
-The text of a storage file taken apart: header, labels and numbers, as real files have them.
+A truncated file is refused if that can be detected: its last row is short, or it states more rows
+than it has and does not end with a newline, or it has no rows. A file truncated exactly between two
+rows cannot be distinguished from the many complete files that state too many rows: it is read, with
+a note.
 """
 
 import os
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,42 +23,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.io.files import replacing
-from nem2e_tf.io.text import BLANK, Rows, cells_of, decode, number, pandas_pays
+from nem2e_tf.io.files import write_text
+from nem2e_tf.io.numbers import BLANK, Rows, cells_of, number, pandas_pays
+from nem2e_tf.io.text import decode, without_mark
 
 _SETTING = re.compile(r"(\w[\w .]*?)\s*=\s*(.*)")
 _SIMM_SETTING = re.compile(r"(name|datarows|datacolumns|otherdata|range)\s+(.*)", re.IGNORECASE)
 _BLANKS = re.compile(rb"[ \t,]+")
 _END = re.compile(rb"^[ \t,]*endheader[ \t,]*$", re.IGNORECASE | re.MULTILINE)
-# How far behind a number that may be a remnant of a header another end of a header is looked for.
+# Bytes after a lone number within which a second endheader marks it as a remnant of the header.
 _REMNANT = 4096
 _VECTORS = ("vec2", "vec3", "vec4", "vec5", "vec6", "unitvec3", "quaternion")
 
 
 def setting(header: dict[str, str], *keys: str) -> str | None:
-    """Return a setting of the header by any of its names, in any case; None where it has none."""
+    """Return a header setting by any of its names, in upper or lower case; None if missing."""
     wanted = {key.lower() for key in keys}
     return next((value for key, value in header.items() if key.lower() in wanted), None)
 
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """A storage file taken apart.
+    """The parts of a storage file.
 
     Attributes
     ----------
     name : str
-        First line of the header, or empty.
+        First line of the header; may be empty.
     header : dict of str to str
         Settings of the header, keys as written.
     labels : tuple of str
-        Labels with ``time`` first; those of vector cells expanded to ``label_1``, ``label_2``, ...
+        Labels, ``time`` first; those of vector cells expanded to ``label_1``, ``label_2``, ...
     values : float64 array [row, column]
         Numbers, time first.
     lines : int array [row]
         Line number of each row, from 1.
     notes : tuple of str
-        What was odd and how it was read.
+        Irregularities and how they were read.
     """
 
     name: str
@@ -70,25 +70,25 @@ class Text:
     notes: tuple[str, ...]
 
 
-def take_apart(content: bytes, *, where: str, rest: BinaryIO | None = None) -> Text:
-    """Take the content of a storage file apart.
+def parse(content: bytes, *, where: str, rest: BinaryIO | None = None) -> Text:
+    """Split the content of a storage file into header, labels and numbers.
 
     Parameters
     ----------
     content : bytes
-        Content of the file: ASCII, UTF-8, or Latin-1 where it is not UTF-8.
+        Content of the file; see `nem2e_tf.io.text.decode` for the encodings.
     where : str
         The file's name, for messages.
     rest : binary file, optional
-        What follows the content, where that is the start of a large file only.
+        The remainder, if the content is only the start of a large file.
 
     Raises
     ------
     InputError
-        The content is no storage file, was cut short, or holds a cell that is no number. With a
-        rest: something is odd, and only the whole content tells what.
+        The content is not a storage file, is truncated, or has a cell that is not a number. With a
+        remainder: something is irregular, and the complete content is required.
     """
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    content = without_mark(content) if rest is None else content.removeprefix(BOM_UTF8)
     notes: list[str] = []
     ended = rest is not None or content.endswith((b"\n", b"\r"))
     marks = _marks_in(content)
@@ -102,11 +102,11 @@ def take_apart(content: bytes, *, where: str, rest: BinaryIO | None = None) -> T
         content = content.replace(b'"', b"")
     parts = _find_parts(content, where)
     if rest is not None and (marks or len(content) < parts.body + _REMNANT):
-        raise InputError(f"{where}: expected a plain start, found another; read the file whole")
+        raise InputError(f"{where}: expected a regular start; read the complete file")
     lines, titles, first = parts.lines, parts.titles, len(parts.lines)
     name, header = _read_header(lines[: parts.end if parts.has_end else titles[-1]])
     if not parts.has_end:
-        notes.append("no endheader; the line above the first row of numbers taken as labels")
+        notes.append("no endheader; the line above the first row of numbers is taken as labels")
     damaged = parts.has_end and len(titles) > 1
     vectors = _holds_vectors(header, where)
     body = Rows(content, rest, start=parts.body, where=where, above=first, vectors=vectors)
@@ -129,29 +129,29 @@ def take_apart(content: bytes, *, where: str, rest: BinaryIO | None = None) -> T
         raise InputError(f"{at}, column {empty[0]}: expected a label, found none")
     tabs = title.strip().count("\t")
     if tabs and len(labels) not in (tabs + 1, tabs + 1 + repaired):
-        notes.append("labels are separated by tabs and spaces both")
+        notes.append("labels are separated by both tabs and spaces")
     if damaged or repaired:
         notes.append(
-            "damaged header repaired: labels are the last line before the numbers"
-            + (", their first one restored as 'time'" if repaired else "")
+            "damaged header repaired: the last line before the numbers is taken as labels"
+            + (", and its first label restored as 'time'" if repaired else "")
         )
     else:
         notes += _compare_counts(header, len(body.lines), len(labels), ended=ended, where=where)
-    # One order in memory, whichever way they were read: sums depend on it in their last digit.
+    # One memory order for both parsers: the last digit of sums depends on it.
     values = np.asfortranarray(body.values(labels))
     if len(values) and not ended:
-        notes.append("no newline at the end; the last number may have been cut short")
+        notes.append("no newline at the end; the last number may be incomplete")
     if body.parts > 1:
-        notes.append(f"cells of {body.parts} numbers read as columns label_1 to _{body.parts}")
+        notes.append(f"cells of {body.parts} numbers are read as columns label_1 to _{body.parts}")
         components = range(1, body.parts + 1)
         labels = [labels[0], *(f"{label}_{part}" for label in labels[1:] for part in components)]
     return Text(name, header, tuple(labels), values, body.lines, tuple(notes))
 
 
 def _marks_in(content: bytes) -> set[bytes]:
-    """Tell which of the characters that no plain file has stand in a content.
+    """Return which of the characters that a regular file lacks occur in a content.
 
-    A large content is taken in pieces, which stay near the processor for all three searches.
+    Large content is searched in pieces, which stay in the processor's cache for all three searches.
     """
     step = 1 << 18
     return {
@@ -164,11 +164,11 @@ def _marks_in(content: bytes) -> set[bytes]:
 
 @dataclass(frozen=True)
 class _Parts:
-    """Where the parts of a file are.
+    """Positions of the parts of a file.
 
-    `lines` are those above the first row of numbers, `titles` the numbers of those that may hold
-    labels, `end` the line of endheader where there is one (`has_end`), `body` the place of the
-    first row among the bytes.
+    `lines` are the lines above the first row of numbers, `titles` the indices of those that may
+    contain labels, `end` the line of endheader if there is one (`has_end`), `body` the position of
+    the first row in the content.
     """
 
     lines: list[str]
@@ -190,7 +190,7 @@ def _find_parts(content: bytes, where: str) -> _Parts:
         stop = len(content) if stop < 0 else stop
         cells = _BLANKS.split(content[position:stop].strip(BLANK.encode()))
         if number(cells[0]) is not None:
-            # Stale bytes at the start of a damaged file may be a number too, alone on its line.
+            # Stale bytes at the start of a damaged file may also be a number alone on its line.
             again = None
             if ends and len(cells) == 1:
                 again = _END.search(content, stop, stop + _REMNANT)
@@ -209,8 +209,8 @@ def _find_parts(content: bytes, where: str) -> _Parts:
         cells = _BLANKS.split(lines[i].strip(BLANK).encode())
         if len(cells) > 1 and all(number(cell) is not None for cell in cells):
             raise InputError(
-                f"{where}, line {i + 1}: expected a header as far as endheader on line {below}, "
-                "found a row of numbers; split the file if it is two in one"
+                f"{where}, line {i + 1}: expected a header up to endheader on line {below}, "
+                "found a row of numbers; split the file if it contains two recordings"
             )
     if not ends and (not titles or position == len(content)):
         raise InputError(
@@ -221,7 +221,7 @@ def _find_parts(content: bytes, where: str) -> _Parts:
         has_rows = position < len(content)
         raise InputError(
             f"{where}, line {len(lines) + 1}: expected column labels after endheader, found "
-            f"{'numbers' if has_rows else 'the end of the file; it seems cut'}"
+            f"{'numbers' if has_rows else 'the end of the file; it seems truncated'}"
         )
     return _Parts(lines, titles, ends[0] if ends else 0, bool(ends), position)
 
@@ -236,7 +236,7 @@ def _holds_vectors(header: dict[str, str], where: str) -> bool:
 
 
 def _read_header(lines: list[str]) -> tuple[str, dict[str, str]]:
-    """Name and settings in the lines above the labels."""
+    """Return name and settings from the lines above the labels."""
     name = ""
     header: dict[str, str] = {}
     for index, line in enumerate(lines):
@@ -250,13 +250,13 @@ def _read_header(lines: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def _read_labels(line: str, columns: int, *, damaged: bool) -> tuple[list[str] | None, bool]:
-    """Labels that fit the number of columns, and whether the first one had to be restored."""
+    """Return labels that fit the number of columns, and True if the first one was restored."""
     text = line.rstrip(BLANK)
     ways = [[c.strip() for c in text.split(mark)] for mark in ("\t", ",") if mark in text]
     ways.append(cells_of(text))
     fitting = ways[0] if not columns else next((w for w in ways if len(w) == columns), None)
     if fitting is not None:
-        # The end of a half overwritten "time" is restored only where the header is known damaged.
+        # A partly overwritten "time" is restored only if the header is known to be damaged.
         remains = fitting[0].lower()
         restore = remains != "time" and "time".endswith(remains) and (damaged or not remains)
         return (["time", *fitting[1:]], True) if restore else (fitting, False)
@@ -274,12 +274,9 @@ def _columns_of(line: str) -> int:
 def _compare_counts(
     header: dict[str, str], rows: int, columns: int, *, ended: bool, where: str
 ) -> list[str]:
-    """Compare the counts a header states with those found; what does not fit, as notes.
+    """Compare the counts that a header states with those found; return differences as notes.
 
-    Raises
-    ------
-    InputError
-        More rows are stated than found and the file does not end with a newline, or has no row.
+    More stated than found rows are an error if the file does not end with a newline or has no rows.
     """
     notes = []
     for keys, found, what in (
@@ -291,26 +288,27 @@ def _compare_counts(
             if stated is None:
                 continue
             if not stated.isdecimal():
-                notes.append(f"header says {key} {stated!r}, which is no count; found {found}")
+                notes.append(f"header states {key} {stated!r}, which is not a count; found {found}")
             elif int(stated) != found:
                 if what == "rows" and int(stated) > found and (not ended or not found):
                     raise InputError(
                         f"{where}: expected {stated} rows ({key}), found {found}"
                         f"{'' if ended else ' and no newline at the end'}; "
-                        "the file seems cut, get a whole copy"
+                        "the file seems truncated, get a complete copy"
                     )
-                notes.append(f"header says {int(stated)} {what} ({key}), found {found}")
+                notes.append(f"header states {int(stated)} {what} ({key}), found {found}")
     if not rows and not ended and setting(header, "nRows", "datarows") is None:
         raise InputError(
-            f"{where}: expected rows of numbers, found the end of the file within the labels"
+            f"{where}: expected rows of numbers, found the end of the file in the labels"
         )
     return notes
 
 
-# Of a large file, the bytes that have to hold the header; the rest goes to pandas as it is.
+# The header of a large file has to be within this many bytes; pandas reads the remainder.
 _START = 1 << 16
 
-_OURS = (
+# Settings that the writer sets itself.
+_OURS = [
     "version",
     "nrows",
     "ncolumns",
@@ -319,7 +317,7 @@ _OURS = (
     "indegrees",
     "datatype",
     "range",
-)
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -335,15 +333,15 @@ class Storage:
     time : float64 array [row]
         Seconds, never decreasing.
     data : float64 array [row, column]
-        The numbers. NaN where the file says nan.
+        The numbers; NaN where the file states nan.
     in_degrees : bool or None
-        Whether angles are in degrees; None where the file does not say.
+        True if angles are in degrees; None if the file does not state it.
     header : dict of str to str
         All settings of the header, as written.
     notes : tuple of str
-        What was odd in the file and how it was read.
+        Irregularities of the file and how they were read.
     path : Path or None
-        Where it was read from.
+        The file it was read from.
     """
 
     name: str
@@ -362,7 +360,7 @@ class Storage:
 
     @property
     def stated_rows(self) -> int | None:
-        """Number of rows the header states; None where it states none."""
+        """Number of rows stated in the header; None if not stated."""
         stated = setting(self.header, "nRows") or setting(self.header, "datarows") or ""
         return int(stated) if stated.isdecimal() else None
 
@@ -372,7 +370,7 @@ class Storage:
         Raises
         ------
         InputError
-            The label is missing (labels like it are named) or stands more than once.
+            The label is missing (similar ones are listed) or occurs more than once.
 
         Examples
         --------
@@ -402,23 +400,32 @@ def read_storage(path: "str | os.PathLike[str]") -> Storage:
     Returns
     -------
     Storage
-        With `Storage.notes` telling what was odd: counts that do not fit, duplicate labels or time
-        stamps, nan cells, a repaired header.
+        `Storage.notes` lists irregularities: wrong counts, duplicate labels or time stamps, nan
+        cells, a repaired header.
 
     Raises
     ------
     InputError
-        The file is missing, is no storage file, was cut, holds a cell that is no number, or its
-        time decreases or is nan. The message names the line and column.
+        The file is missing, not a storage file or truncated, a cell is not a number, or time
+        decreases or is nan. The message states line and column.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = Storage("demo", ("soleus_r",), np.array([0.0, 0.01]), np.array([[0.1], [0.2]]))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_storage(f"{folder}/demo.sto", table)
+    ...     read_storage(f"{folder}/demo.sto").column("soleus_r")
+    array([0.1, 0.2])
     """
     where = Path(path)
-    parts = _read_text(where)
+    parts = _read(where)
     time, data = parts.values[:, 0].copy(), parts.values[:, 1:]
     labels = parts.labels[1:]
     notes = list(parts.notes)
     twice = [label for label, count in Counter(labels).items() if count > 1]
     if twice:
-        notes.append(f"{len(twice)} labels stand more than once, such as {twice[0]}")
+        notes.append(f"{len(twice)} labels occur more than once, such as {twice[0]}")
     bad = np.flatnonzero(~np.isfinite(time))
     if len(bad):
         raise InputError(
@@ -435,7 +442,7 @@ def read_storage(path: "str | os.PathLike[str]") -> Storage:
     still = np.flatnonzero(step == 0)
     if len(still):
         notes.append(
-            f"{len(still)} time stamps stand twice, the first on line {parts.lines[still[0] + 1]}"
+            f"{len(still)} time stamps occur twice, the first on line {parts.lines[still[0] + 1]}"
         )
     notes += _not_finite(data, labels)
     degrees = setting(parts.header, "inDegrees")
@@ -443,29 +450,29 @@ def read_storage(path: "str | os.PathLike[str]") -> Storage:
         (degrees or "").lower()
     )
     if degrees is not None and in_degrees is None:
-        notes.append(f"header says inDegrees {degrees!r}, which is neither yes nor no")
+        notes.append(f"header states inDegrees {degrees!r}, which is neither yes nor no")
     return Storage(parts.name, labels, time, data, in_degrees, parts.header, tuple(notes), where)
 
 
 def write_storage(path: "str | os.PathLike[str]", storage: Storage) -> None:
-    """Write a storage file that OpenSim opens, whole or not at all.
+    """Write a storage file that OpenSim can read; an interrupted write leaves no partial file.
 
-    Version 1, tabs, every number with the digits that give it back exactly. Settings in
-    `Storage.header` follow the standard ones; `Storage.notes` are not written.
+    The file has version 1, tabs, and all digits of every number. Settings in `Storage.header`
+    follow the standard ones; `Storage.notes` are not written.
 
     Parameters
     ----------
     path : path-like
         The file; replaced if it exists.
     storage : Storage
-        What to write.
+        The table to write.
 
     Raises
     ------
     InputError
-        Something OpenSim would drop or misread without a word: nan or infinite numbers, time that
-        does not increase, duplicate labels, labels or a name that would break the lines. Or the
-        folder does not exist.
+        The table has content that OpenSim silently drops or misreads: nan or infinite numbers,
+        time that does not increase, duplicate labels, white space or quotes in a label or name. Or
+        the folder does not exist.
     """
     where = Path(path)
     _check_writable(where, storage)
@@ -476,8 +483,7 @@ def write_storage(path: "str | os.PathLike[str]", storage: Storage) -> None:
     lines += ["endheader", "\t".join(("time", *storage.labels))]
     table = np.column_stack([storage.time, storage.data]).astype(np.float64)
     lines += ["\t".join(map(repr, row)) for row in table.tolist()]
-    with replacing(where) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    write_text(where, "\n".join(lines) + "\n")
 
 
 def _not_finite(data: NDArray[np.float64], labels: tuple[str, ...]) -> list[str]:
@@ -494,12 +500,12 @@ def _not_finite(data: NDArray[np.float64], labels: tuple[str, ...]) -> list[str]
     return notes
 
 
-def _read_text(where: Path) -> Text:
+def _read(where: Path) -> Text:
     try:
         with where.open("rb") as file:
             if pandas_pays(os.fstat(file.fileno()).st_size):
                 try:
-                    return take_apart(file.read(_START), where=str(where), rest=file)
+                    return parse(file.read(_START), where=str(where), rest=file)
                 except InputError:
                     file.seek(0)
             raw = file.read()
@@ -509,7 +515,7 @@ def _read_text(where: Path) -> Text:
         raise InputError(f"{where}: expected a storage file, cannot read it ({error})") from None
     if not raw or raw.isspace():
         raise InputError(f"{where}: expected a storage file, found an empty file")
-    return take_apart(raw, where=str(where))
+    return parse(raw, where=str(where))
 
 
 def _check_writable(where: Path, storage: Storage) -> None:
@@ -537,14 +543,14 @@ def _check_writable(where: Path, storage: Storage) -> None:
     for label in storage.labels:
         if not label or re.search(r'[\s,"]', label):
             raise InputError(
-                f"{where}: expected labels without spaces, tabs, commas and quotes, at which "
-                f"OpenSim would split them, found {label!r}"
+                f"{where}: expected labels without spaces, tabs, commas and quotes, at "
+                f"which OpenSim would split them, found {label!r}"
             )
     texts = [storage.name, *storage.header, *storage.header.values()]
     broken = [text for text in texts if any(mark in text for mark in '\n\r"')]
     if broken or "=" in storage.name or any("=" in key for key in storage.header):
         found = broken[0] if broken else storage.name
         raise InputError(
-            f"{where}: expected a name and header settings of one line without quotes and "
+            f"{where}: expected a name and header settings without line breaks, quotes and "
             f"equals signs, found {found!r}"
         )

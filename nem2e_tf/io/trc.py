@@ -1,4 +1,7 @@
-"""Marker files (``.trc``), in and out: positions of named markers over time, in metres."""
+"""Marker files (``.trc``): read and write positions of named markers over time.
+
+Positions are in metres in memory and in written files, whatever the unit of a file that was read.
+"""
 
 import os
 from dataclasses import dataclass
@@ -8,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.io.files import replacing
-from nem2e_tf.io.text import number
+from nem2e_tf.io.files import write_text
+from nem2e_tf.io.numbers import number
+from nem2e_tf.io.text import read_text
 
 _METRES = {"mm": 1e-3, "cm": 1e-2, "m": 1.0}
 
@@ -24,9 +28,9 @@ class Markers:
     time : float64 array [frame]
         Seconds.
     positions : float64 array [frame, marker, 3]
-        Metres; NaN where a marker was not seen.
+        Metres; NaN where a marker was not visible.
     path : Path
-        Where they were read from.
+        The file they were read from.
     """
 
     names: tuple[str, ...]
@@ -40,7 +44,7 @@ class Markers:
         Raises
         ------
         InputError
-            There is no such marker; near names are given.
+            There is no such marker; similar names are listed.
         """
         if name not in self.names:
             raise InputError(
@@ -55,20 +59,20 @@ def read_trc(path: "str | os.PathLike[str]") -> Markers:
     Raises
     ------
     InputError
-        The file is missing or no marker file, its unit is unknown, a line has another number of
-        cells than there are markers (the line is named), or there are fewer frames than stated.
+        The file is missing or not a marker file, its unit is unknown, the number of cells in a
+        line does not fit the markers, or there are fewer frames than stated.
     """
     file = Path(path)
-    try:
-        lines = file.read_text(encoding="latin-1").splitlines()
-    except OSError as error:
-        raise InputError(f"{file}: expected a marker file, cannot read it ({error})") from None
+    lines = read_text(file, "a marker file (.trc)").split("\n")
     if len(lines) < 6 or not lines[0].startswith("PathFileType"):
-        raise InputError(f"{file}: expected a marker file (.trc), found another")
+        raise InputError(
+            f"{file}, line 1: expected a marker file (.trc) that starts with PathFileType, found "
+            f"{lines[0][:40]!r}"
+        )
     settings = dict(zip(lines[1].split(), lines[2].split(), strict=False))
     unit = settings.get("Units", "")
     if unit.lower() not in _METRES:
-        raise InputError(f"{file}, line 3: expected Units mm, cm or m, found {unit!r}")
+        raise InputError(f"{file}, line 3: expected Units of mm, cm or m, found {unit!r}")
     names = tuple(name.strip() for name in lines[3].split("\t")[2:] if name.strip())
     width = 2 + 3 * len(names)
     time, rows = [], []
@@ -91,8 +95,8 @@ def read_trc(path: "str | os.PathLike[str]") -> Markers:
     stated = settings.get("NumFrames", "")
     if stated.isdecimal() and len(rows) < int(stated):
         raise InputError(
-            f"{file}: expected {stated} frames (NumFrames), found {len(rows)}; the file seems cut, "
-            "get a whole copy"
+            f"{file}: expected {stated} frames (NumFrames), found {len(rows)}; the file seems "
+            "truncated, get a complete copy"
         )
     table = np.array(rows, dtype=np.float64).reshape(len(rows), len(names), 3)
     seconds = np.array(time, dtype=np.float64)
@@ -100,23 +104,32 @@ def read_trc(path: "str | os.PathLike[str]") -> Markers:
 
 
 def write_trc(path: "str | os.PathLike[str]", markers: Markers) -> None:
-    """Write a marker file that OpenSim opens, whole or not at all.
+    """Write a marker file that OpenSim can read; an interrupted write leaves no partial file.
 
-    Metres, with the digits that give every number back exactly. Where a marker was not seen, its
-    three cells are empty.
+    Positions are in metres, with all digits. Where a marker was not visible, its three cells are
+    empty.
 
     Parameters
     ----------
     path : path-like
         The file; replaced if it exists.
     markers : Markers
-        What to write. The header's rate is that of the mean step; the times are as they are.
+        The markers to write. The header states the mean frame rate.
 
     Raises
     ------
     InputError
-        There are no frames or markers, a name would break the lines or stands twice, time does not
-        increase, a position is infinite, or the folder does not exist.
+        There are no frames or markers, a name contains a tab or line break or occurs twice, time
+        does not increase, a position is infinite, or the folder does not exist.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> markers = Markers(("heel",), np.arange(2) / 100, np.zeros((2, 1, 3)), Path("heel.trc"))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_trc(f"{folder}/heel.trc", markers)
+    ...     read_trc(f"{folder}/heel.trc").marker("heel").shape
+    (2, 3)
     """
     where = Path(path)
     _check_writable(where, markers)
@@ -138,8 +151,7 @@ def write_trc(path: "str | os.PathLike[str]", markers: Markers) -> None:
     for frame, (seconds, row) in enumerate(zip(markers.time.tolist(), table, strict=True), 1):
         cells = ("" if value != value else repr(value) for value in row)
         lines.append("\t".join((str(frame), repr(seconds), *cells)))
-    with replacing(where) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    write_text(where, "\n".join(lines) + "\n")
 
 
 def _check_writable(where: Path, markers: Markers) -> None:
@@ -148,17 +160,19 @@ def _check_writable(where: Path, markers: Markers) -> None:
     expected = (len(markers.time), len(markers.names), 3)
     if markers.positions.shape != expected or 0 in expected:
         raise InputError(
-            f"{where}: expected positions of at least one frame and marker, {expected}, found "
-            f"{markers.positions.shape}"
+            f"{where}: expected positions of at least one frame and marker, shape "
+            f"{expected}, found {markers.positions.shape}"
         )
     for name in markers.names:
         if not name.strip() or name != name.strip() or any(mark in name for mark in "\t\n\r"):
-            raise InputError(f"{where}: expected marker names of one line, found {name!r}")
+            raise InputError(
+                f"{where}: expected marker names without tabs and line breaks, found {name!r}"
+            )
         if markers.names.count(name) > 1:
             raise InputError(f"{where}: expected each marker once, found {name!r} twice")
     still = np.flatnonzero(~(np.diff(markers.time) > 0))
     if len(still) or not np.isfinite(markers.time).all():
-        raise InputError(f"{where}: expected increasing times, found others")
+        raise InputError(f"{where}: expected finite, increasing times, found others")
     if np.isinf(markers.positions).any():
         name = markers.names[np.argwhere(np.isinf(markers.positions))[0, 1]]
         raise InputError(f"{where}: expected finite positions, found infinity in {name!r}")

@@ -13,7 +13,7 @@ from nem2e_tf.io.storage import Storage
 from nem2e_tf.muscles import relative, try_parse_label
 from nem2e_tf.refiners.patterns import SAMPLES, resample
 from nem2e_tf.signals import gait
-from nem2e_tf.signals.gait.bounds import Cycles
+from nem2e_tf.signals.gait import Cycles
 
 # Two clocks that were both rounded to single precision still agree within this share of a step.
 SAME_TIME = 1e-3

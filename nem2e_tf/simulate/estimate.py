@@ -15,8 +15,14 @@ from nem2e_tf.io.quiet import quiet_stderr
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.muscles import parse_label, try_parse_label
 from nem2e_tf.refiners.recording import Refines, refine_recording
-from nem2e_tf.signals.gait import POINTS, THRESHOLD, resample_cycle
-from nem2e_tf.signals.gait.bounds import Cycles, cycles_of_plate, read_events
+from nem2e_tf.signals.gait import (
+    POINTS,
+    THRESHOLD,
+    Cycles,
+    cycles_of_plate,
+    read_events,
+    resample_cycle,
+)
 from nem2e_tf.simulate.opensim.chain import Chain, ChainSettings, Trial, read_project, run_project
 from nem2e_tf.simulate.opensim.files import read_model
 from nem2e_tf.simulate.opensim.inputs import read_loads

@@ -14,8 +14,7 @@ from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import read_storage
 from nem2e_tf.refiners.recording import channel_columns, refine_recording
 from nem2e_tf.refiners.refiner import Refiner, save_refiner
-from nem2e_tf.signals.gait import resample_cycle
-from nem2e_tf.signals.gait.bounds import cycles_of_plate
+from nem2e_tf.signals.gait import cycles_of_plate, resample_cycle
 from nem2e_tf.training.rows import thin
 
 NAMES = list(small.CHANNELS)

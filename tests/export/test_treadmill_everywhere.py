@@ -16,7 +16,7 @@ from nem2e_tf.io.storage import read_storage
 from nem2e_tf.names import PRECISIONS
 from nem2e_tf.refiners.recording import _samples, channel_columns
 from nem2e_tf.refiners.refiner import Refiner, save_refiner
-from nem2e_tf.signals.gait.bounds import cycles_of_plate
+from nem2e_tf.signals.gait import cycles_of_plate
 
 pytestmark = [pytest.mark.shared_data, pytest.mark.timeout(900), pytest.mark.slow]
 PLATE = "1_ground_force"

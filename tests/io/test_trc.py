@@ -40,8 +40,8 @@ def test_a_real_marker_file_survives_a_round_trip(shared_data, tmp_path):
     ("made", "message"),
     [
         (markers_of(np.zeros((2, 2, 3)), ("a", "a")), "expected each marker once, found 'a' twice"),
-        (markers_of(np.zeros((2, 1, 3)), ("a\tb",)), "expected marker names of one line"),
-        (markers_of(np.zeros((2, 1, 3)), time=np.zeros(2)), "expected increasing times"),
+        (markers_of(np.zeros((2, 1, 3)), ("a\tb",)), "expected marker names without tabs"),
+        (markers_of(np.zeros((2, 1, 3)), time=np.zeros(2)), "expected finite, increasing times"),
         (markers_of(np.full((2, 1, 3), np.inf)), "expected finite positions, found infinity"),
         (markers_of(np.zeros((0, 1, 3))), "expected positions of at least one frame"),
     ],
@@ -50,3 +50,26 @@ def test_what_would_break_a_marker_file_is_refused(tmp_path, made, message):
     with pytest.raises(InputError, match=message):
         write_trc(tmp_path / "bad.trc", made)
     assert not list(tmp_path.iterdir())
+
+
+def test_marker_file(tmp_path):
+    text = (
+        "PathFileType\t4\t(X/Y/Z)\tx.trc\nDataRate\tUnits\n100\tmm\n"
+        "Frame#\tTime\tR.Heel\t\t\tS2\t\t\n\t\tX1\tY1\tZ1\tX2\tY2\tZ2\n\n"
+        "1\t0.0\t1000\t2\t3\t4\t5\t6\n2\t0.01\t\t\t\t7\t8\t9\n"
+    )
+    (tmp_path / "x.trc").write_text(text)
+    markers = read_trc(tmp_path / "x.trc")
+    assert markers.names == ("R.Heel", "S2")
+    np.testing.assert_allclose(markers.marker("R.Heel"), [[1, 0.002, 0.003], [np.nan] * 3])
+    with pytest.raises(InputError, match=r"did you mean R\.Heel"):
+        markers.marker("R.Heal")
+    for old, new, message in (
+        ("mm", "inch", "expected Units"),
+        ("1000", "x", "line 7, column 3"),
+        ("\t9\n", "\t9\t10\n", "line 8: expected 8 cells"),
+        ("PathFileType", "x", "expected a marker file"),
+    ):
+        (tmp_path / "y.trc").write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=message):
+            read_trc(tmp_path / "y.trc")

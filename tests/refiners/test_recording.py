@@ -18,7 +18,7 @@ from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.recording import _samples, channel_columns, refine_recording
 from nem2e_tf.refiners.refiner import save_refiner
 from nem2e_tf.signals import gait
-from nem2e_tf.signals.gait.bounds import cycles_of_plate, read_events
+from nem2e_tf.signals.gait import cycles_of_plate, read_events
 from nem2e_tf.training.rows import thin
 
 LABELS = ("soleus_l", "glmed1_l", "glmed2_l", "soleus_r", "lumbar_ext")
@@ -177,18 +177,18 @@ def test_odd_stretches_between_contacts_are_told():
         forces(recording(duration=9), (0.5, 1.6, 7.0)), plate="1_ground_force"
     )
     np.testing.assert_allclose(cycles, [(0.5, 1.6)])
-    assert notes[0].startswith("1 stretch between contacts left out")
+    assert notes[0].startswith("1 interval between contacts left out")
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("begin,end\n1,2\n", "line 1: expected columns start and end, found no start"),
-        ("start,end\n1,2\nx,3\n", "line 3: expected numbers for start and end, found 'x,3'"),
-        ("start,end\n1\n", "line 2: expected numbers"),
-        ("start,end\n2,1\n", "line 2: expected a start before the end"),
-        ("start,end\n1,nan\n", "line 2: expected a start before the end"),
-        ("", "found no start"),
+        ("begin,end\n1,2\n", "line 1: expected a column 'start', found begin, end"),
+        ("start,end\n1,2\nx,3\n", "line 3, column start: expected a number, found 'x'"),
+        ("start,end\n1\n", "line 2, column end: expected a value"),
+        ("start,end\n2,1\n", "line 2, column end: expected an end after the start at 2 s"),
+        ("start,end\n1,nan\n", "line 2, column end: expected a number, found 'nan'"),
+        ("", "found an empty file"),
     ],
 )
 def test_wrong_events_are_told(tmp_path, text, told):
@@ -201,7 +201,7 @@ def test_events(tmp_path):
     (tmp_path / "events.csv").write_text("leg, Start ,end\nleft,1,2\n\nleft,2,3.5\n")
     cycles, notes = read_events(tmp_path / "events.csv")
     assert cycles == [(1, 2), (2, 3.5)]
-    assert notes == ["column leg of the events file not used"]
+    assert notes == [f"{tmp_path / 'events.csv'}: column 'leg' is not used"]
     with pytest.raises(InputError, match="no such file"):
         read_events(tmp_path / "absent.csv")
 
@@ -251,7 +251,7 @@ def test_command_does_the_same_from_refiner_and_export(place, tmp_path):
         ("absent", ["--events", "events.csv"], "or a .tflite or .onnx, found no such file"),
         (".", ["--events", "events.csv"], "or a .tflite or .onnx, found another folder"),
         ("grf.mot", ["--events", "events.csv"], "expected a TFLite file, found something else"),
-        ("export", ["--events", "absent.csv"], "expected an events file"),
+        ("export", ["--events", "absent.csv"], "expected a table of events"),
         ("export", ["--ground-reaction", "absent.mot", "--plate", "1"], "no such file"),
         ("export", ["--ground-reaction", "grf.mot", "--plate", "x"], "expected a vertical force"),
     ],

@@ -32,7 +32,7 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.io.storage import Storage
 from nem2e_tf.io.time_series import read_signals
 from nem2e_tf.muscles import ELECTRODES_RUN, try_parse_label
-from nem2e_tf.signals.gait.bounds import contacts_in
+from nem2e_tf.signals.gait import contacts_in
 
 # A simulation is computed from contact to contact; its ends are written with few digits.
 CLOSE = 0.02

@@ -28,6 +28,7 @@ from nem2e_tf.cohorts.manifest.recording import cut
 from nem2e_tf.cohorts.manifest.trials import read_trials
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.files import output_folder, read_json, sha256, write_json, write_text
+from nem2e_tf.io.text import read_text
 from nem2e_tf.signals.gait import LONGEST, SHORTEST
 
 MapRows = tuple[tuple[str, str, str, str], ...]
@@ -113,7 +114,6 @@ class Found:
 
 
 SETS = ("columns", "electrodes")
-_DECLARATION = b"<?xml"
 
 
 def files_below(folder: Path, endings: tuple[str, ...]) -> list[Path]:
@@ -151,12 +151,11 @@ def times_of_setup(path: Path) -> tuple[float, float]:
     InputError
         The file is no XML, was cut, or lacks one of the two.
     """
-    raw = path.read_bytes()
-    start = max(raw.find(_DECLARATION), 0)
+    text = read_text(path, "an OpenSim setup file")
     try:
-        root = ElementTree.fromstring(raw[start:].strip())
+        root = ElementTree.fromstring(text[max(text.find("<?xml"), 0) :].strip())
     except ElementTree.ParseError as error:
-        raise InputError(f"{path}: expected a whole XML file, found {error}") from None
+        raise InputError(f"{path}: expected a complete XML file, found {error}") from None
     times = []
     for name in ("initial_time", "final_time"):
         text = next((element.text or "" for element in root.iter(name)), "")

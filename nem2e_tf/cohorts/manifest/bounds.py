@@ -1,18 +1,18 @@
-"""Where the cycles of a trial are: by force, by markers, by events, or as the row says.
+"""Cycle bounds of a trial: from ground reaction forces, markers, events or the manifest row.
 
-Tables of events: a CSV with a row an event, for any number of trials.
+Tables of events are CSV files with one row per event, for any number of trials:
 
 ================  =================================================================================
 ``trial``         name of the recording, as in the manifest; empty for every recording
-``side``          ``r`` or ``l``; empty where the event has none
+``side``          ``r`` or ``l``; empty if the event has none
 ``event``         ``contact`` (or ``foot strike``, ``heel strike``, ``initial contact``),
                   ``off`` (or ``toe off``, ``foot off``), ``start`` or ``end``
-``time``          s, of the recording's clock
+``time``          s, on the recording's clock
 ================  =================================================================================
 
 Cycles run from contact to contact of the row's side, or from each ``start`` to the next ``end``.
-A table with the columns ``start`` and ``end`` instead, a row a cycle, as ``nem2e-tf refine`` takes,
-does as well where it is of one recording.
+For a single recording, a table with the columns ``start`` and ``end`` and one row per cycle, as
+``nem2e-tf refine`` takes it, is accepted as well.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,16 @@ import numpy as np
 from nem2e_tf.cohorts.manifest.trials import SIDES, Trial
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.io.storage import Storage
-from nem2e_tf.io.tables import number, read_table, require
+from nem2e_tf.io.tables import column_names, read_table
 from nem2e_tf.io.trc import read_trc
-from nem2e_tf.signals.gait import contacts_from_markers, cycles_between, cycles_from_contacts
-from nem2e_tf.signals.gait.bounds import contacts_in, read_events, vertical_force
+from nem2e_tf.signals.gait import (
+    contacts_from_markers,
+    contacts_in,
+    cycles_between,
+    cycles_from_contacts,
+    read_events,
+    vertical_force,
+)
 
 COLUMNS = ("trial", "side", "event", "time")
 EVENTS = {
@@ -38,6 +44,11 @@ EVENTS = {
 }
 
 Bounds = list[tuple[float, float]]
+Numbered = tuple[int, float, float]
+Read = Callable[[Path], Storage]
+
+# Horizontal coordinates of a marker: OpenSim's second axis points up.
+_GROUND = (0, 2)
 
 
 def read_bounds(path: Path, *, trial: str, side: str) -> tuple[list[float], Bounds, list[str]]:
@@ -50,7 +61,7 @@ def read_bounds(path: Path, *, trial: str, side: str) -> tuple[list[float], Boun
     trial : str
         Name of the recording.
     side : {"r", "l", ""}
-        Whose events.
+        Side of the events.
 
     Returns
     -------
@@ -59,40 +70,37 @@ def read_bounds(path: Path, *, trial: str, side: str) -> tuple[list[float], Boun
     bounds : list of (float, float)
         Starts and ends, s, in order.
     notes : list of str
-        What is not used.
+        Columns and events that are not used.
 
     Raises
     ------
     InputError
-        The table is missing, a cell is wrong, it holds no event of this trial and side, starts and
+        The table is missing, a cell is wrong, there is no event of this trial and side, starts and
         ends do not alternate, or there are both contacts and starts.
     """
-    if _is_of_cycles(path):
+    columns = column_names(path)
+    if {"start", "end"} <= columns and "event" not in columns:
         pairs, more = read_events(path)
-        return [], pairs, [f"{path}: {note}" for note in more]
-    rows, _, notes = read_table(path, COLUMNS, (), what="a table of events")
+        return [], pairs, more
+    rows, _, notes = read_table(path, COLUMNS, what="a table of events")
     found: dict[str, list[tuple[float, str]]] = {"contact": [], "off": [], "start": [], "end": []}
     trials, sides = set(), set()
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        text = require(row, "event", where)
-        event = EVENTS.get("".join(filter(str.isalpha, text.lower())))
+    for row in rows:
+        text = row.require("event").lower()
+        event = EVENTS.get("".join(filter(str.isalpha, text)))
         if event is None:
-            raise InputError(
-                f"{where}, column event: expected contact, off, start or end, found {text!r}"
-                f"{near(text.lower(), list(found))}"
-            )
+            raise row.wrong("event", "contact, off, start or end", near(text, list(found)))
         of = SIDES.get(row.get("side", "").lower(), "")
         if row.get("side") and not of:
-            raise InputError(f"{where}, column side: expected r or l, found {row['side']!r}")
-        require(row, "time", where)
-        time = number(row, "time", where)
+            raise row.wrong("side", "r or l")
+        row.require("time")
+        time = row.number("time")
         trials.add(row["trial"])
         if row["trial"] not in ("", trial):
             continue
         sides.add(of)
         if of == side or not of:
-            found[event].append((time, where))
+            found[event].append((time, row.where))
     if not sides:
         raise InputError(
             f"{path}: expected events of trial {trial!r}, found {', '.join(sorted(trials))}"
@@ -100,14 +108,10 @@ def read_bounds(path: Path, *, trial: str, side: str) -> tuple[list[float], Boun
         )
     contacts = sorted(time for time, _ in found["contact"])
     bounds = _pairs(found["start"], found["end"])
-    if contacts and bounds:
+    if bool(contacts) == bool(bounds):
         raise InputError(
-            f"{path}: expected either contacts or starts and ends of trial {trial!r}, found both"
-        )
-    if not contacts and not bounds:
-        raise InputError(
-            f"{path}: expected contacts{f' of side {side}' if side else ''}, or starts and ends, "
-            f"of trial {trial!r}, found neither"
+            f"{path}: expected either contacts{f' of side {side}' if side else ''} or starts and "
+            f"ends of trial {trial!r}, found {'both' if bounds else 'neither'}"
         )
     twice = [one for one, other in pairwise(contacts) if one == other]
     if twice:
@@ -117,43 +121,25 @@ def read_bounds(path: Path, *, trial: str, side: str) -> tuple[list[float], Boun
     return contacts, bounds, notes
 
 
-def _is_of_cycles(path: Path) -> bool:
-    """Whether the table has a start and an end in each row, and not an event."""
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            columns = {cell.strip().lower() for cell in stream.readline().split(",")}
-    except (OSError, UnicodeDecodeError):
-        return False  # reading the table says what is wrong
-    return {"start", "end"} <= columns and "event" not in columns
-
-
 def _pairs(starts: list[tuple[float, str]], ends: list[tuple[float, str]]) -> Bounds:
-    """Each start with the end that follows it; nothing may stand between them or be left over."""
+    """Pair each start with the end that follows it; starts and ends have to alternate."""
     ordered = sorted(
         [(time, "start", where) for time, where in starts]
         + [(time, "end", where) for time, where in ends]
     )
     for place, (_, kind, where) in enumerate(ordered):
-        expected = "end" if place % 2 else "start"
-        if kind != expected:
-            raise InputError(f"{where}: expected starts and ends in turn, found another {kind}")
+        if kind != ("end" if place % 2 else "start"):
+            raise InputError(f"{where}: expected alternating starts and ends, found another {kind}")
     if len(ordered) % 2:
         raise InputError(f"{ordered[-1][2]}: expected an end after this start, found none")
     times = [time for time, _, _ in ordered]
     return list(zip(times[::2], times[1::2], strict=True))
 
 
-Numbered = tuple[int, float, float]
-Read = Callable[[Path], Storage]
-
-# Of the coordinates of a marker, those along the ground: OpenSim's second axis points up.
-_GROUND = (0, 2)
-
-
 def candidates(
     trial: Trial, read: Read, *, shortest: float, longest: float
 ) -> tuple[list[Numbered], list[str], list[str]]:
-    """Find the cycles of a trial.
+    """Locate the cycles of a trial.
 
     Parameters
     ----------
@@ -162,23 +148,23 @@ def candidates(
     read : callable
         Reads a file of forces.
     shortest, longest : float
-        Durations a cycle between two contacts of one foot may have, s; half of them where it lasts
-        until the other foot's contact. Starts and ends are taken as they are.
+        Shortest and longest accepted cycle between two contacts of one foot, s; half of it if the
+        cycle ends with the other foot's contact. Stated starts and ends are not checked.
 
     Returns
     -------
     cycles : list of (int, float, float)
         Number, start and end, s.
     left_out : list of str
-        Stretches between contacts that are no cycle, and why.
+        Intervals between contacts that are not cycles, and the reason.
     notes : list of str
-        What is not used.
+        Columns and events that are not used.
 
     Raises
     ------
     InputError
-        The plate or a marker is not in the file, its force holds NaN, its centre of pressure says
-        that several feet hit it, or the events are wrong.
+        The plate or a marker is missing, the force has NaN, the plate's centre of pressure shows
+        more than one foot, or the events are wrong.
     """
     if not (trial.ground_reaction or trial.markers or trial.events):
         return [(trial.cycle or 1, trial.start, trial.end)], [], []
@@ -207,23 +193,21 @@ def candidates(
             found.append((nth, *pair))
         else:
             left_out.append(
-                f"{describe(trial, nth, *pair)}: it lasts {pair[1] - pair[0]:.3g} s, "
+                f"{describe(trial, nth, *pair)}: duration {pair[1] - pair[0]:.3g} s, "
                 f"expected {shortest:g} to {longest:g} s"
             )
     if len(times) < 2:
-        left_out.append(
-            f"{trial.where}: {len(times)} foot contacts {source}, two are needed for a cycle"
-        )
+        left_out.append(f"{trial.where}: {len(times)} foot contacts {source}, a cycle requires two")
     return found, left_out, notes
 
 
 def describe(trial: Trial, number: int, start: float, end: float) -> str:
-    """Name a cycle in a message."""
+    """Return the name of a cycle for messages."""
     return f"{trial.where}: subject {trial.subject}, cycle {number}, {start:.6g} to {end:.6g} s"
 
 
 def _contacts(trial: Trial, foot: int, read: Read) -> tuple[list[float], str]:
-    """Contacts of the row's foot (0) or the other one (1), s, and where they were found."""
+    """Return contacts of the row's foot (0) or the other one (1), s, and their source."""
     if trial.ground_reaction:
         forces = read(trial.ground_reaction)
         try:

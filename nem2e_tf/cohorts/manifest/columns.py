@@ -1,20 +1,16 @@
-"""The map of a simulated file: which column is which muscle, where its labels do not say.
+"""Columns of a trial's files: simulated channels, and the channel map of the EMG.
 
-OpenSim, Moco, SIMM and MuJoCo's myoLegs name muscles in a way that `nem2e_tf.muscles` knows; other
-programs, such as AnyBody, have names and branches of their own. A CSV table, named in the
-manifest's column ``simulated_map``:
+Labels that name muscles in the style of OpenSim, Moco, SIMM or MuJoCo's myoLegs are understood by
+`nem2e_tf.muscles`. Other programs, such as AnyBody, have names and branches of their own; for them
+the manifest's column ``simulated_map`` names a CSV table:
 
 ==========  ====================================================================================
 ``column``  label in the simulated file
-``muscle``  name of the muscle, in any style `nem2e_tf.muscles.canonical` knows
+``muscle``  name of the muscle, in any style that `nem2e_tf.muscles.canonical` knows
 ``side``    ``r`` or ``l``
 ==========  ====================================================================================
 
 Columns of the same muscle and side are its branches: their mean is the muscle's activation.
-
-The muscle activations of a simulated file, named relative to the side of the cycle.
-
-The channel map of a manifest: which EMG column is which muscle.
 """
 
 import math
@@ -27,7 +23,7 @@ import numpy as np
 from nem2e_tf.cohorts.manifest.trials import SIDES
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.io.storage import Storage
-from nem2e_tf.io.tables import number, read_table, require
+from nem2e_tf.io.tables import Row, read_table
 from nem2e_tf.muscles import canonical, relative, try_parse_label
 
 _FORCES = 10.0
@@ -36,7 +32,7 @@ _NO_SIDE = "without a side"
 
 
 def activations(simulation: Storage, side: str) -> tuple[dict[str, int], list[str], list[str]]:
-    """Find the activations in a simulated file.
+    """Identify the activations in a simulated file.
 
     Parameters
     ----------
@@ -50,21 +46,21 @@ def activations(simulation: Storage, side: str) -> tuple[dict[str, int], list[st
     found : dict of str to int
         Channel name (``soleus_ipsi``) to column.
     columns_left_out : list of str
-        Columns left out, one text a reason.
+        Columns that are left out, one text per reason.
     notes : list of str
-        Whether values are outside 0..1.
+        A note if values are outside 0..1.
 
     Raises
     ------
     InputError
-        There are no activations, a muscle stands twice, or the numbers are forces.
+        There are no activations, a muscle occurs twice, or the numbers are forces.
     """
     found: dict[str, int] = {}
     others: dict[str, list[str]] = {}
     for index, text in enumerate(simulation.labels):
         label = try_parse_label(text)
         if label is None:
-            others.setdefault("no muscle's activation", []).append(text)
+            others.setdefault("not a muscle's activation", []).append(text)
         elif label.quantity == "excitation":
             others.setdefault(_EXCITATION, []).append(text)
         elif not label.side:
@@ -86,7 +82,7 @@ def activations(simulation: Storage, side: str) -> tuple[dict[str, int], list[st
 
 
 def columns_left_out(storage: Storage, others: dict[str, list[str]]) -> list[str]:
-    """Say which columns are left out, one text a reason."""
+    """Describe the columns that are left out, one text per reason."""
     return [
         f"{storage.path}: columns left out ({len(labels)}), {reason}: {', '.join(labels)}"
         for reason, labels in others.items()
@@ -115,14 +111,14 @@ def _outside(simulation: Storage, found: dict[str, int]) -> list[str]:
         label = simulation.labels[columns[int(np.nanargmax(np.nanmax(values, axis=0)))]]
         raise InputError(
             f"{simulation.path}, column {label!r}: expected activations from 0 to 1, found "
-            f"{highest:.6g}; is this a file of forces?"
+            f"{highest:.6g}; does the file contain forces?"
         )
     outside = int(((values < 0) | (values > 1)).sum())
     if not outside:
         return []
     return [
         f"{simulation.path}: {outside} of {values.size} activations are outside 0..1 "
-        f"({lowest:.4g} to {highest:.4g}); kept as they are"
+        f"({lowest:.4g} to {highest:.4g}); not changed"
     ]
 
 
@@ -139,15 +135,15 @@ class Channel:
     where : str
         File and line of the row, for messages.
     column : str
-        EMG column label; ``{side}`` in it stands for the row's ``r`` or ``l``.
+        EMG column label; ``{side}`` in it is replaced by the row's ``r`` or ``l``.
     muscle : str
         Canonical name of the measured muscle.
     electrode : str
-        Muscles with the same electrode carry the same signal.
+        Muscles with the same electrode have the same signal.
     counterparts : tuple of str
         Names of the simulated channels (``soleus_ipsi``) the muscle is compared with.
     reference : float
-        What the EMG is divided by where it is normalised by fixed numbers; NaN where not given.
+        Divisor of the EMG for normalisation by fixed numbers; NaN if not given.
     """
 
     where: str
@@ -170,42 +166,43 @@ def read_map(path: "str | os.PathLike[str]") -> tuple[list[Channel], list[str]]:
     Raises
     ------
     InputError
-        The map or a column is missing, it has no rows, a muscle is unknown (near names are given)
-        or stands twice, or muscles of one EMG column claim different electrodes.
+        The map or a column is missing, it has no rows, a muscle is unknown (similar names are
+        listed) or occurs twice, or muscles of one EMG column have different electrodes.
     """
-    file = Path(path)
-    rows, _, notes = read_table(file, COLUMNS, OTHER_COLUMNS, what="a channel map")
+    rows, _, notes = read_table(path, COLUMNS, OTHER_COLUMNS, what="a channel map")
     channels: list[Channel] = []
-    for line, row in rows:
-        where = f"{file}, line {line}"
-        for column in COLUMNS:
-            require(row, column, where)
+    for row in rows:
+        column, muscle = row.require("column"), _muscle(row)
         try:
-            muscle = canonical(row["muscle"])
-            counterparts = tuple(
-                _channel_name(name) for name in (row.get("counterparts") or muscle).split()
-            )
+            names = (row.get("counterparts") or muscle).split()
+            counterparts = tuple(map(_channel_name, names))
         except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+            raise InputError(f"{row.where}: {error}") from None
         for other in channels:
             if other.muscle == muscle:
                 raise InputError(
-                    f"{where}: expected each muscle once, found {muscle} again ({other.where})"
+                    f"{row.where}: expected each muscle once, found {muscle} again ({other.where})"
                 )
         electrode = row.get("electrode") or muscle
-        shared = next((other for other in channels if other.column == row["column"]), None)
+        shared = next((other for other in channels if other.column == column), None)
         if shared and shared.electrode != electrode:
             raise InputError(
-                f"{where}, column electrode: expected {shared.electrode!r} as for the other muscle "
-                f"of EMG column {shared.column!r}, found {electrode!r}"
+                f"{row.where}, column electrode: expected {shared.electrode!r} as for the other "
+                f"muscle of EMG column {column!r}, found {electrode!r}"
             )
-        reference = number(row, "reference", where)
+        reference = row.number("reference")
         if reference <= 0:
-            raise InputError(
-                f"{where}, column reference: expected a number above 0, found {reference:g}"
-            )
-        channels.append(Channel(where, row["column"], muscle, electrode, counterparts, reference))
+            raise row.wrong("reference", "a number above 0")
+        channels.append(Channel(row.where, column, muscle, electrode, counterparts, reference))
     return channels, notes
+
+
+def _muscle(row: Row) -> str:
+    name = row.require("muscle")
+    try:
+        return canonical(name)
+    except InputError as error:
+        raise InputError(f"{row.where}: {error}") from None
 
 
 def _channel_name(text: str) -> str:
@@ -219,36 +216,24 @@ SIMULATED_COLUMNS = ("column", "muscle", "side")
 
 
 def read_simulated_map(path: Path) -> dict[str, tuple[str, ...]]:
-    """Read a map of a simulated file.
-
-    Returns
-    -------
-    dict of str to tuple of str
-        Label of a muscle (``soleus_r``) to the columns it is the mean of.
+    """Read a map of a simulated file: a muscle's label (``soleus_r``) to its columns.
 
     Raises
     ------
     InputError
         The map or a column is missing, a muscle is unknown, a side is neither r nor l, or a column
-        stands twice.
+        occurs twice.
     """
-    rows, _, _ = read_table(path, SIMULATED_COLUMNS, (), what="a map of simulated columns")
+    rows, _, _ = read_table(path, SIMULATED_COLUMNS, what="a map of simulated columns")
     found: dict[str, tuple[str, ...]] = {}
     seen: set[str] = set()
-    for line, row in rows:
-        where = f"{path}, line {line}"
-        column = require(row, "column", where)
-        try:
-            muscle = canonical(require(row, "muscle", where))
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+    for row in rows:
+        column, muscle = row.require("column"), _muscle(row)
         side = SIDES.get(row.get("side", "").lower())
         if side is None:
-            raise InputError(
-                f"{where}, column side: expected r or l, found {row.get('side', '')!r}"
-            )
+            raise row.wrong("side", "r or l")
         if column in seen:
-            raise InputError(f"{where}: expected each column once, found {column!r} again")
+            raise InputError(f"{row.where}: expected each column once, found {column!r} again")
         seen.add(column)
         label = f"{muscle}_{side}"
         found[label] = (*found.get(label, ()), column)
@@ -256,24 +241,17 @@ def read_simulated_map(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def apply_simulated_map(simulation: Storage, path: Path) -> Storage:
-    """Name a simulated file's columns by a map.
-
-    Parameters
-    ----------
-    simulation : Storage
-        As in the file.
-    path : Path
-        The map.
+    """Name and average a simulated file's columns by a map.
 
     Returns
     -------
     Storage
-        A column a muscle and side; its notes tell which are means, and what is left out.
+        One column per muscle and side; its notes list the means, and the columns left out.
 
     Raises
     ------
     InputError
-        The map is wrong, or names a column that the file has not.
+        The map is wrong, or names a column that is not in the file.
     """
     muscles = read_simulated_map(path)
     wanted = [column for columns in muscles.values() for column in columns]

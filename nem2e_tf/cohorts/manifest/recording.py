@@ -143,7 +143,7 @@ def _refuse_cut(storages: list[Storage]) -> None:
             raise InputError(
                 f"{storage.path}: expected {stated} rows (nRows), found {storage.n_rows}, the last "
                 f"at {storage.time[-1]:.6g} s while the trial's other files go on to {end:.6g} s; "
-                "the file seems cut, get a whole copy or correct its nRows"
+                "the file seems truncated, get a complete copy or correct its nRows"
             )
 
 

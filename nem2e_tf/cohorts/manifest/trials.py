@@ -1,4 +1,4 @@
-"""The rows of a manifest: what was recorded of whom, and where the cycles are."""
+"""The rows of a manifest: subject, files and cycle bounds of each trial."""
 
 import math
 import os
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.io.tables import number, read_table, require
+from nem2e_tf.io.tables import Row, read_table
 from nem2e_tf.muscles import canonical
 from nem2e_tf.signals.gait import THRESHOLD
 
@@ -23,7 +23,7 @@ OTHER_COLUMNS = (
 SIDES = {"r": "r", "right": "r", "l": "l", "left": "l"}
 UNITS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "µv": 1e-6, "%": 0.01, "1": 1.0}
 WAYS = "ground_reaction and plate, or markers, heel and pelvis, or events, or start and end"
-# The columns of each way, the first of which says that it is the row's.
+# The columns of each way to bound cycles; the first one selects the way.
 _WAY_COLUMNS = (
     ("ground_reaction", "plate"),
     ("markers", "heel", "pelvis"),
@@ -34,19 +34,19 @@ _WAY_COLUMNS = (
 
 @dataclass(frozen=True)
 class Trial:
-    """One row of a manifest, paths made whole.
+    """One row of a manifest, with complete paths.
 
     Attributes
     ----------
     where : str
         File and line of the row, for messages.
     subject, condition, trial : str
-        Who, under which condition, in which recording.
+        Names of the subject, condition and recording.
     speed : float
-        m/s; NaN where the cell is empty.
+        m/s; NaN if the cell is empty.
     side : {"r", "l", ""}
-        The foot whose contacts bound the cycles, and the leg the EMG is from; empty for a motion
-        that has none.
+        The foot whose contacts bound the cycles, and the leg of the EMG; empty for a motion
+        without a side.
     simulated, emg : Path
         Files of signals.
     ground_reaction, markers, events : Path or None
@@ -58,27 +58,27 @@ class Trial:
     heel : tuple of str
         Heel marker of the foot, and of the other foot.
     pelvis : tuple of str
-        Markers whose middle is the back of the pelvis.
+        Markers whose mean is the back of the pelvis.
     to_other_foot : bool
-        Whether a cycle ends with the other foot's contact, not with the same foot's next one.
+        True if a cycle ends with the other foot's contact, not with the same foot's next one.
     start, end : float
-        Bounds of one cycle, s; NaN where events or a ground reaction tell.
+        Bounds of one cycle, s; NaN if events, forces or markers bound the cycles.
     cycle : int or None
         Number of the cycle with these bounds.
     map : Path or None
         Channel map of this row.
     simulated_map : Path or None
-        Which simulated column is which muscle, where the labels do not say.
+        Map of simulated columns, required if their labels do not name the muscles.
     recipe : str
-        How raw EMG becomes envelopes; empty where the file holds envelopes.
+        Recipe that computes envelopes of raw EMG; empty if the file has envelopes.
     rate : float
-        Samples a second of the EMG as stated; NaN where the cell is empty.
+        Stated sampling rate of the EMG, Hz; NaN if the cell is empty.
     unit : str
-        Unit of the EMG as stated, one of `UNITS`; may be empty.
+        Stated unit of the EMG, one of `UNITS`; may be empty.
     emg_offset : float
         s, added to the times of the EMG.
     drop : tuple of str
-        Muscles or electrodes whose EMG is not usable in this row.
+        Muscles or electrodes whose EMG is unusable in this row.
     mvc : tuple of Path
         Recordings of maximal voluntary contractions.
     """
@@ -113,7 +113,7 @@ class Trial:
 
     @property
     def ipsilateral(self) -> str:
-        """The side that channel names call ``ipsi``: the row's, or the right where it has none."""
+        """The side that channel names call ``ipsi``: the row's, or the right one if it has none."""
         return self.side or "r"
 
 
@@ -129,8 +129,7 @@ def read_trials(path: "str | os.PathLike[str]") -> tuple[list[Trial], list[str]]
     Raises
     ------
     InputError
-        The manifest or a column is missing, it has no rows, or a cell is wrong; file and line are
-        named.
+        The manifest or a column is missing, it has no rows, or a cell is wrong.
     """
     file = Path(path)
     rows, columns, notes = read_table(file, COLUMNS, OTHER_COLUMNS, what="a manifest")
@@ -138,7 +137,7 @@ def read_trials(path: "str | os.PathLike[str]") -> tuple[list[Trial], list[str]]
         begun = [set(way) - columns for way in _WAY_COLUMNS if way[0] in columns]
         missing = f"no {sorted(begun[0])[0]}" if begun else "none"
         raise InputError(f"{file}: expected columns {WAYS}, found {missing}")
-    trials = [_read_trial(file, line, row) for line, row in rows]
+    trials = [_read_trial(file, row) for row in rows]
     seen: dict[tuple[object, ...], str] = {}
     key: tuple[object, ...]
     for trial in trials:
@@ -148,65 +147,64 @@ def read_trials(path: "str | os.PathLike[str]") -> tuple[list[Trial], list[str]]
         if not math.isnan(trial.start):
             key = (*key, trial.start, trial.end)
         if key in seen:
-            raise InputError(f"{trial.where}: expected each trial once, found {seen[key]} again")
+            raise InputError(
+                f"{trial.where}: expected each trial once, found it in {seen[key]} as well"
+            )
         seen[key] = trial.where
     return trials, notes
 
 
-def _read_trial(file: Path, line: int, row: dict[str, str]) -> Trial:
-    where = f"{file}, line {line}"
+def _read_trial(file: Path, row: Row) -> Trial:
     for column in ("subject", "simulated", "emg"):
-        require(row, column, where)
+        row.require(column)
     begun = [
         way for way in _WAY_COLUMNS if row.get(way[0]) or (way[0] == "start" and row.get("end"))
     ]
     if len(begun) != 1:
         found = "more than one" if begun else "none"
-        raise InputError(f"{where}: expected either {WAYS}, found {found}")
+        raise InputError(f"{row.where}: expected either {WAYS}, found {found}")
     (way,) = begun
     for column in way:
-        require(row, column, where)
-    start, end = (number(row, column, where) for column in ("start", "end"))
+        row.require(column)
+    start, end, cycle = (row.number(column) for column in ("start", "end", "cycle"))
     if end <= start:
-        raise InputError(f"{where}: expected end after start, found {start:g} to {end:g} s")
-    speed, rate = (number(row, column, where) for column in ("speed", "rate"))
+        raise InputError(f"{row.where}: expected end after start, found {start:g} to {end:g} s")
+    speed, rate = row.number("speed"), row.number("rate")
     if speed < 0:
-        raise InputError(f"{where}, column speed: expected m/s of 0 or more, found {speed:g}")
+        raise row.wrong("speed", "m/s of 0 or more")
     if rate <= 0:
-        raise InputError(f"{where}, column rate: expected Hz above 0, found {rate:g}")
+        raise row.wrong("rate", "Hz above 0")
     unit = row.get("unit", "").lower()
     if unit and unit not in UNITS:
-        raise InputError(
-            f"{where}, column unit: expected V, mV, uV, % or 1, found {row['unit']!r}"
-            f"{near(unit, list(UNITS))}"
-        )
-    cycle = number(row, "cycle", where)
+        raise row.wrong("unit", "V, mV, uV, % or 1", near(unit, list(UNITS)))
     if cycle == cycle and (cycle != int(cycle) or cycle < 1):
-        raise InputError(f"{where}, column cycle: expected a whole number, found {row['cycle']!r}")
+        raise row.wrong("cycle", "a whole number of 1 or more")
     until = row.get("until", "").lower() or "same"
     if until not in ("same", "other") or (until == "other" and way[0] == "start"):
-        raise InputError(
-            f"{where}, column until: expected same, or other where contacts tell the cycles, "
-            f"found {row['until']!r}"
-        )
+        raise row.wrong("until", "same, or other if contacts bound the cycles")
     plate, heel, pelvis = (_names(row, column) for column in ("plate", "heel", "pelvis"))
     for column, names in (("plate", plate), ("heel", heel)):
         if until == "other" and column in way and len(names) != 2:
-            raise InputError(
-                f"{where}, column {column}: expected this foot's and the other foot's separated "
-                f"by |, since cycles last until the other foot's contact, found {row[column]!r}"
+            raise row.wrong(
+                column,
+                "this foot's and the other foot's separated by |, since cycles end with the other "
+                "foot's contact",
             )
+    side = SIDES.get(row.get("side", "").lower(), "")
+    needed = way[0] in ("ground_reaction", "markers") or until == "other"
+    if not side and (row.get("side") or needed):
+        raise row.wrong("side", "r or l")
     folder = file.parent
 
     def path(column: str) -> Path | None:
         return folder / row[column] if row.get(column) else None
 
     return Trial(
-        where=where,
+        where=row.where,
         subject=row["subject"],
         condition=row.get("condition") or row.get("speed") or "",
         speed=speed,
-        side=_side(row, where, needed=way[0] in ("ground_reaction", "markers") or until == "other"),
+        side=side,
         trial=row.get("trial") or Path(row["simulated"]).stem,
         simulated=folder / row["simulated"],
         emg=folder / row["emg"],
@@ -214,7 +212,7 @@ def _read_trial(file: Path, line: int, row: dict[str, str]) -> Trial:
         markers=path("markers"),
         events=path("events"),
         plate=plate,
-        threshold=number(row, "threshold", where, THRESHOLD),
+        threshold=row.number("threshold", THRESHOLD),
         heel=heel,
         pelvis=pelvis,
         to_other_foot=until == "other",
@@ -226,22 +224,14 @@ def _read_trial(file: Path, line: int, row: dict[str, str]) -> Trial:
         recipe=row.get("recipe", ""),
         rate=rate,
         unit=unit,
-        emg_offset=number(row, "emg_offset", where, 0.0),
+        emg_offset=row.number("emg_offset", 0.0),
         drop=tuple(_muscle(name) for name in row.get("drop", "").split()),
         mvc=tuple(folder / name for name in _names(row, "mvc")),
     )
 
 
-def _side(row: dict[str, str], where: str, *, needed: bool) -> str:
-    text = row.get("side", "")
-    side = SIDES.get(text.lower(), "")
-    if not side and (text or needed):
-        raise InputError(f"{where}, column side: expected r or l, found {text!r}")
-    return side
-
-
-def _names(row: dict[str, str], column: str) -> tuple[str, ...]:
-    """Names in a cell, with | between them."""
+def _names(row: Row, column: str) -> tuple[str, ...]:
+    """Return the names in a cell, which are separated by |."""
     return tuple(name.strip() for name in row.get(column, "").split("|") if name.strip())
 
 
@@ -249,4 +239,4 @@ def _muscle(name: str) -> str:
     try:
         return canonical(name)
     except InputError:
-        return name  # an electrode's
+        return name  # the name of an electrode

@@ -1,27 +1,18 @@
-"""Foot contacts from markers alone, for recordings without force plates.
+"""Foot contacts: from a vertical ground reaction force, or from markers alone.
 
-Zeni, Richards & Higginson (2008), doi 10.1016/j.gaitpost.2007.07.007: a foot touches the ground
-where its heel is farthest before the pelvis. Against force it was within one frame (17 ms) in 94 %
-of contacts on a treadmill, within two in 98 % overground; it tends to be early. It needs walking
-or running in one direction; in running, where the foot is already on its way back at contact, it is
-earlier still.
-
-Foot contacts in a vertical ground reaction force, of a treadmill or of a plate in the floor.
-
-Plates that several feet hit: such a force has contacts that no foot made alone.
-
-The centre of pressure tells. Under one foot it moves evenly from heel to toe (on a treadmill the
-belt carries it back as evenly), so over a stance it stays near a straight line over time: within
-0.17 m in 109 stances of the treadmill recording the project is tested with. A second foot on the
-same plate makes it jump by a step length. A stance whose centre of pressure leaves a straight line
-by more than the length of a foot is of several feet. A second peak of the force says nothing, since
-a single foot has two.
+Force plates hit by more than one foot are refused, because their force has contacts that no single
+foot made. The centre of pressure shows it: under one foot it moves evenly from heel to toe (on a
+treadmill the belt carries it back as evenly), so during a stance it stays near a straight line over
+time, within 0.17 m in 109 stances of the treadmill recording that the project is tested with. A
+second foot on the same plate makes it jump by a step length. A second peak of the force proves
+nothing, since a single foot has two.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, near
+from nem2e_tf.io.storage import Storage
 
 THRESHOLD = 30.0
 RELEASE = 20.0
@@ -39,30 +30,30 @@ def contacts(
     shortest_swing: float = SHORTEST_SWING,
     shortest_stance: float = SHORTEST_STANCE,
 ) -> NDArray[np.float64]:
-    """Find the foot contacts in a vertical ground reaction force.
+    """Detect foot contacts in a vertical ground reaction force.
 
     A contact is the first sample above the threshold after the force was at or below `release`
-    (hysteresis: noise between the two makes no contact). A recording that starts in stance has no
-    contact at its start.
+    (hysteresis: noise between the two levels causes no contact). A recording that starts in stance
+    has no contact at its start.
 
     Parameters
     ----------
     time : array [sample]
         Seconds, not decreasing.
     force : array [sample]
-        Vertical ground reaction force of one foot, N, up positive. NaN is refused: a gap could hide
-        a contact.
+        Vertical ground reaction force of one foot, N, upward positive. NaN is refused: a gap could
+        hide a contact.
     threshold : float
         N.
     release : float, optional
-        N, not above the threshold: where a stance ends. 20 N if not given, or two thirds of a
-        threshold below 30 N.
+        Force at which a stance ends, N, not above the threshold. By default 20 N, or two thirds of
+        a threshold below 30 N.
     shortest_swing : float
-        Seconds the force must have been released, so that chatter makes no contacts. A recording
-        may start anywhere in swing, so its first swing is exempt.
+        Shortest accepted swing, s; prevents contacts by chatter. The first swing is exempt, since
+        a recording may start anywhere in swing.
     shortest_stance : float
-        Seconds a stance lasts at least, so that a knock on the plate makes no contact. The last
-        stance is exempt, which the end of the recording may cut.
+        Shortest accepted stance, s; prevents contacts by a knock on the plate. The last stance is
+        exempt, since the end of the recording may cut it.
 
     Returns
     -------
@@ -72,7 +63,7 @@ def contacts(
     Raises
     ------
     InputError
-        The arrays differ in length, the force holds NaN, or `release` is above the threshold.
+        The arrays differ in length, the force has NaN, or `release` is above the threshold.
 
     Examples
     --------
@@ -100,13 +91,13 @@ def stances(
     shortest_swing: float = SHORTEST_SWING,
     shortest_stance: float = SHORTEST_STANCE,
 ) -> list[tuple[float, float]]:
-    """Find contact and lift-off of every stance; see `contacts` for the parameters.
+    """Detect contact and lift-off of every stance; see `contacts` for the parameters.
 
     Returns
     -------
     list of (contact, lift-off)
-        s. NaN for the contact of a stance in which the recording starts, and for the lift-off of
-        one in which it ends. A lift-off is the first sample at or below `release`.
+        s. The contact is NaN if the recording starts in the stance, the lift-off if it ends in it.
+        A lift-off is the first sample at or below `release`.
 
     Examples
     --------
@@ -117,7 +108,7 @@ def stances(
     newtons = np.asarray(force, dtype=np.float64)
     if seconds.ndim != 1 or seconds.shape != newtons.shape:
         raise InputError(
-            f"force: expected one value a time stamp {seconds.shape}, found {newtons.shape}"
+            f"force: expected one value per time stamp {seconds.shape}, found {newtons.shape}"
         )
     if np.isnan(newtons).any():
         raise InputError(
@@ -134,7 +125,7 @@ def stances(
     if standing:
         found.append([np.nan, np.nan])
     lifted = -np.inf
-    # Only samples where one of the two levels is crossed can change anything.
+    # The state can change only where one of the two levels is crossed.
     above, released = newtons > threshold, newtons <= lower
     change = np.flatnonzero((above[1:] != above[:-1]) | (released[1:] != released[:-1])) + 1
     for index in change:
@@ -153,7 +144,7 @@ def stances(
 
 
 FOOT = 0.35
-# Where the force is low the centre of pressure is a quotient of noise.
+# At low force, the centre of pressure is a quotient of noise.
 LOADED = 100.0
 
 
@@ -166,16 +157,16 @@ def several_feet(
     threshold: float = THRESHOLD,
     foot: float = FOOT,
 ) -> list[tuple[float, float]]:
-    """Find the stances on a plate that several feet made.
+    """Detect stances on a plate in which more than one foot touched it.
 
     Parameters
     ----------
     time : array [sample]
         Seconds.
     force : array [sample]
-        Vertical force on the plate, N, up positive.
+        Vertical force on the plate, N, upward positive.
     centre : array [sample, 2]
-        Centre of pressure on the ground, m. NaN is left out.
+        Centre of pressure on the ground, m. NaN is ignored.
     threshold : float
         N; see `contacts`.
     foot : float
@@ -184,7 +175,7 @@ def several_feet(
     Returns
     -------
     list of (start, end)
-        s; the recording's ends where a stance is cut.
+        s; limited to the recording.
 
     Examples
     --------
@@ -223,7 +214,7 @@ def refuse_shared_plate(
     threshold: float = THRESHOLD,
     foot: float = FOOT,
 ) -> None:
-    """Refuse a plate that several feet hit; see `several_feet`.
+    """Refuse a plate that more than one foot touched; see `several_feet`.
 
     Parameters
     ----------
@@ -233,26 +224,91 @@ def refuse_shared_plate(
     Raises
     ------
     InputError
-        A stance is of several feet.
+        There is such a stance.
     """
     found = several_feet(time, force, centre, threshold=threshold, foot=foot)
     if found:
         raise InputError(
             f"{where}: expected the force of one foot, found the centre of pressure moving by more "
             f"than a foot's length ({foot:g} m) within {len(found)} stances, the first at "
-            f"{found[0][0]:.6g} to {found[0][1]:.6g} s; several feet hit this plate, give events "
-            "instead"
+            f"{found[0][0]:.6g} to {found[0][1]:.6g} s; more than one foot touched this plate, "
+            "give events instead"
         )
 
 
 def _from_line(time: NDArray[np.float64], place: NDArray[np.float64]) -> float:
-    """How far places are from a straight line over time, m, from one side to the other."""
+    """Return the range of the deviations of places from a straight line over time, m."""
     line = np.stack([time - time.mean(), np.ones_like(time)], axis=1)
     rest = place - line @ np.linalg.lstsq(line, place, rcond=None)[0]
     return float(np.ptp(rest, axis=0).max())
 
 
-# Contacts of one foot are at least as far apart as the shortest cycle in sprinting.
+def vertical_force(forces: Storage, plate: str) -> str:
+    """Return the label of a plate's vertical force.
+
+    Parameters
+    ----------
+    forces : Storage
+        Ground reaction file.
+    plate : str
+        Prefix of the plate's columns, such as ``1_ground_force`` for ``1_ground_force_vy``; or the
+        complete label of the vertical force.
+
+    Raises
+    ------
+    InputError
+        There is no such column.
+    """
+    for label in (plate, f"{plate}_vy", f"{plate}vy"):
+        if label in forces.labels:
+            return label
+    vertical = [name for name in forces.labels if name.endswith("vy")]
+    raise InputError(
+        f"{forces.path or forces.name}: expected a vertical force {plate}_vy, found "
+        f"{', '.join(vertical) or 'no column that ends in vy'}{near(f'{plate}_vy', vertical)}"
+    )
+
+
+def contacts_in(
+    forces: Storage, label: str, *, threshold: float = THRESHOLD
+) -> NDArray[np.float64]:
+    """Detect contacts in a vertical force of a file.
+
+    If the file has the plate's centre of pressure (``..px`` and ``..pz`` with ``..vy``), plates
+    touched by more than one foot are refused; see `several_feet`.
+
+    Parameters
+    ----------
+    forces : Storage
+        Ground reaction file.
+    label : str
+        Column of the vertical force.
+    threshold : float
+        N.
+
+    Returns
+    -------
+    float64 array [contact], s
+
+    Raises
+    ------
+    InputError
+        The force has NaN, or more than one foot touched the plate.
+    """
+    newtons = forces.column(label)
+    where = f"{forces.path or forces.name}, column {label!r}"
+    centre = [f"{label.removesuffix('vy')}{axis}" for axis in ("px", "pz")]
+    try:
+        times = contacts(forces.time, newtons, threshold=threshold)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    if label.endswith("vy") and set(centre) <= set(forces.labels):
+        place = np.stack([forces.column(name) for name in centre], axis=1)
+        refuse_shared_plate(forces.time, newtons, place, where=where, threshold=threshold)
+    return times
+
+
+# Shortest cycle, s, as in sprinting.
 SHORTEST = 0.4
 _SMOOTHED = 0.06
 
@@ -260,11 +316,17 @@ _SMOOTHED = 0.06
 def contacts_from_markers(
     time: ArrayLike, heel: ArrayLike, pelvis: ArrayLike, /, *, shortest: float = SHORTEST
 ) -> NDArray[np.float64]:
-    """Find the contacts of one foot from its heel and a marker of the pelvis.
+    """Detect contacts of one foot from its heel marker and a marker of the pelvis.
 
-    The direction of walking is where the heel moves most relative to the pelvis, forward being
-    where it moves faster: swing is quicker than stance. So it makes no difference whether the
-    recording is of a treadmill or overground, nor how the laboratory's axes lie.
+    After Zeni, Richards & Higginson (2008), doi 10.1016/j.gaitpost.2007.07.007: a foot touches the
+    ground when its heel is farthest in front of the pelvis. Compared with force plates, contacts
+    were within one frame (17 ms) in 94 % of cases on a treadmill, within two in 98 % overground;
+    they tend to be early. The method requires walking or running in one direction. In running,
+    where the foot already moves backward at contact, it is earlier still.
+
+    The direction of walking is that of the heel's largest movement relative to the pelvis, and
+    forward is the faster direction, since swing is quicker than stance. The method therefore works
+    on a treadmill and overground, with any orientation of the laboratory's axes.
 
     Parameters
     ----------
@@ -273,20 +335,20 @@ def contacts_from_markers(
     heel : array [frame, 2]
         Horizontal position of the heel (or ankle) marker; any unit of length.
     pelvis : array [frame, 2]
-        Horizontal position of the sacrum, or the middle of the posterior iliac spines.
+        Horizontal position of the sacrum, or the mean of the posterior iliac spines.
     shortest : float
-        Seconds between two contacts of the foot, at least.
+        Shortest time between two contacts of the foot, s.
 
     Returns
     -------
     float64 array [contact]
-        s, between frames. A maximum within half of `shortest` of the recording's ends may be cut
-        by them and is left out unless it is a true one, with lower values on both sides.
+        s, interpolated between frames. A maximum at the first or last frame is left out, since the
+        recording may have cut it.
 
     Raises
     ------
     InputError
-        The shapes differ, a marker is missing for some frames, or time is not even.
+        The shapes differ, a marker is missing in some frames, or frames are not evenly spaced.
     """
     seconds = np.asarray(time, dtype=np.float64)
     places = [np.asarray(marker, dtype=np.float64) for marker in (heel, pelvis)]
@@ -323,16 +385,16 @@ def contacts_from_markers(
 
 
 def _along(relative: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Position along the direction of walking, forward positive."""
+    """Return the position along the direction of walking, forward positive."""
     centred = relative - relative.mean(axis=0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
     along: NDArray[np.float64] = centred @ directions[0]
-    # Forward is where the highest speeds are, not where most of the time is spent.
+    # The sign is that of the highest speeds, not of the longer duration.
     return along if np.sum(np.diff(along) ** 3) > 0 else -along
 
 
 def _smooth(signal: NDArray[np.float64], time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take out jitter between frames: a Hann window of 60 ms, without delay."""
+    """Remove jitter between frames with a Hann window of 60 ms, without delay."""
     half = int(_SMOOTHED / 2 * (len(time) - 1) / (time[-1] - time[0]))
     if not half:
         return signal

@@ -1,14 +1,6 @@
-"""Cycles unlike the others: flagged with a reason, never dropped here.
+"""Gait cycles: bounds from contacts, plates and tables of events, resampling, outliers."""
 
-A stumble, a step beside the plate or a burst of noise makes a cycle that is not what the others
-are. Two things are looked at, each against the other cycles by median and median absolute
-deviation, which a few odd cycles do not move (Leys et al. 2013, doi 10.1016/j.jesp.2013.03.013).
-
-A cycle cut out of a recording and brought to evenly spaced points.
-
-Contacts paired to gait cycles: of one foot, or from one foot's to the other's.
-"""
-
+import os
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -17,6 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.io.storage import Storage
+from nem2e_tf.io.tables import read_table
+from nem2e_tf.signals.gait.contacts import SHORTEST, THRESHOLD, contacts_in, vertical_force
+
+Cycles = list[tuple[float, float]]
 
 POINTS = 101
 _STEPS_BETWEEN = 10
@@ -25,25 +22,25 @@ _STEPS_BETWEEN = 10
 def resample_cycle(
     time: ArrayLike, data: ArrayLike, /, *, start: float, end: float, points: int = POINTS
 ) -> NDArray[np.float64]:
-    """Cut a cycle out of a recording and resample it to evenly spaced points.
+    """Extract a cycle from a recording and resample it to evenly spaced points.
 
-    The recording is taken as straight lines between its samples. The result is the broken line
-    through `points` points nearest to it (least squares over the cycle), held within the extremes
-    the recording has there. Plain interpolation at the points would cut every peak between two of
-    them: models see 20 samples taken from 101 points, and the error of a simulation recorded at
-    50 Hz would change by more than 1 %.
+    The recording is taken as piecewise linear. The result is the piecewise linear curve through
+    `points` points that is nearest to it (least squares over the cycle), clipped to the
+    recording's range within the cycle. Interpolation at the points would miss every peak between
+    two of them: models see 20 samples taken from 101 points, and the error of a simulation
+    recorded at 50 Hz would change by more than 1 %.
 
     Parameters
     ----------
     time : array [sample]
         Seconds, not decreasing; need not be even.
     data : array [sample, column]
-        Signals. A NaN within the cycle makes the whole column NaN in the result.
+        Signals. A NaN within the cycle makes the complete column NaN in the result.
     start, end : float
-        Bounds of the cycle, s. Beyond its ends a recording holds its first or last value: check
+        Bounds of the cycle, s. Outside the recording, its first or last value is used; make sure
         that it covers the cycle.
     points : int
-        Points from 0 to 100 %, both included.
+        Number of points from 0 to 100 %, both included.
 
     Returns
     -------
@@ -66,28 +63,27 @@ def resample_cycle(
 
 @cache
 def _projection(points: int) -> NDArray[np.float64]:
-    """Matrix [point, fine sample] that gives the nearest broken line's points."""
+    """Return the matrix [point, fine sample] of the least-squares piecewise linear fit."""
     fine = np.linspace(0, points - 1, (points - 1) * _STEPS_BETWEEN + 1)
     hats = np.maximum(0, 1 - np.abs(fine[:, None] - np.arange(points)[None, :]))
     return np.asarray(np.linalg.pinv(hats))
 
 
-SHORTEST = 0.4
 LONGEST = 3.0
 
 
 def cycles_from_contacts(
     times: ArrayLike, /, *, shortest: float = SHORTEST, longest: float = LONGEST
 ) -> list[tuple[float, float]]:
-    """Pair consecutive contacts of one foot to gait cycles: right to right, or left to left.
+    """Pair consecutive contacts of one foot into gait cycles: right to right, or left to left.
 
     Parameters
     ----------
     times : array [contact]
         Contact times of one foot, s, increasing.
     shortest, longest : float
-        Durations a cycle may have, s; pairs outside are left out (a missed or a doubled contact, a
-        pause). The defaults hold from sprinting to very slow walking.
+        Shortest and longest accepted cycle, s; other pairs (a missed or a double contact, a pause)
+        are left out. The defaults suit all gaits from sprinting to very slow walking.
 
     Returns
     -------
@@ -113,22 +109,22 @@ def cycles_between(
 ) -> list[tuple[float, float]]:
     """Pair each contact of one foot with the next contact of the other.
 
-    The NEM2E paper speaks of cycles from right to left contact (doi 10.3389/fbioe.2025.1611414):
-    give the right contacts as `starts`, the left ones as `ends`. Such a cycle is a step, half of
-    what is called a gait cycle elsewhere, and so are the default durations.
+    The NEM2E paper uses cycles from right to left contact (doi 10.3389/fbioe.2025.1611414): give
+    the right contacts as `starts`, the left ones as `ends`. Such a cycle is a step, half a gait
+    cycle, and the default durations are halved accordingly.
 
     Parameters
     ----------
     starts, ends : array [contact]
         Contact times of the two feet, s, increasing.
     shortest, longest : float
-        Durations a cycle may have, s; pairs outside are left out.
+        Shortest and longest accepted cycle, s; other pairs are left out.
 
     Returns
     -------
     list of (float, float)
-        Start and end of each cycle, s. A start that meets its own foot's next contact before the
-        other foot's has no cycle.
+        Start and end of each cycle, s. A contact that is followed by one of the same foot before
+        one of the other foot has no cycle.
 
     Examples
     --------
@@ -146,18 +142,77 @@ def cycles_between(
     return found
 
 
+def cycles_of_plate(
+    forces: Storage, *, plate: str, threshold: float = THRESHOLD
+) -> tuple[Cycles, list[str]]:
+    """Detect the cycles in a ground reaction file.
+
+    Parameters
+    ----------
+    forces : Storage
+        Ground reaction file.
+    plate : str
+        Prefix of the plate's columns, such as ``1_ground_force`` for ``1_ground_force_vy``; or the
+        complete label of the vertical force.
+    threshold : float
+        N.
+
+    Returns
+    -------
+    list of (start, end) in s, and notes
+
+    Raises
+    ------
+    InputError
+        The column is missing, the force has NaN, or more than one foot touched the plate.
+    """
+    times = contacts_in(forces, vertical_force(forces, plate), threshold=threshold)
+    cycles = cycles_from_contacts(times)
+    odd = max(len(times) - 1, 0) - len(cycles)
+    notes = []
+    if odd:
+        notes.append(
+            f"{odd} interval{'s'[: odd > 1]} between contacts left out: shorter than "
+            f"{SHORTEST:g} s or longer than {LONGEST:g} s"
+        )
+    return cycles, notes
+
+
+def read_events(path: "str | os.PathLike[str]") -> tuple[Cycles, list[str]]:
+    """Read cycles from a CSV table with the columns ``start`` and ``end``, in seconds.
+
+    Returns
+    -------
+    list of (start, end) in s, and notes
+
+    Raises
+    ------
+    InputError
+        The file or a column is missing, or a row is not an increasing pair of numbers.
+    """
+    rows, _, notes = read_table(path, ("start", "end"), what="a table of events")
+    cycles = []
+    for row in rows:
+        row.require("start"), row.require("end")
+        start, end = row.number("start"), row.number("end")
+        if start >= end:
+            raise row.wrong("end", f"an end after the start at {start:g} s")
+        cycles.append((start, end))
+    return cycles, notes
+
+
 LIMIT = 5.0
 FEWEST = 5
 # Deviation of a normal distribution in median absolute deviations.
 _NORMAL = 1.4826
-# A median cannot be told more finely than the sampling: no deviation below these is odd.
+# Deviations below these are within the resolution of the sampling and never count as odd.
 _LEAST_DURATION = 0.02
 _LEAST_DISTANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Outlier:
-    """A cycle unlike the others.
+    """A cycle that differs from the others.
 
     Attributes
     ----------
@@ -166,9 +221,9 @@ class Outlier:
     what : str
         ``duration`` or ``curve``.
     column : int
-        Of the curves; -1 for the duration.
+        Column of the curves; -1 for the duration.
     deviations : float
-        How many robust standard deviations from the median.
+        Distance from the median in robust standard deviations.
     """
 
     cycle: int
@@ -180,28 +235,36 @@ class Outlier:
 def outlier_cycles(
     durations: ArrayLike, curves: ArrayLike, /, *, limit: float = LIMIT
 ) -> list[Outlier]:
-    """Flag cycles of odd duration or with an odd curve.
+    """Flag cycles whose duration or curve differs from the others; none is removed.
+
+    A stumble, a step next to the plate or a burst of noise causes such cycles. Duration and curves
+    are compared with the other cycles by median and median absolute deviation, which are robust
+    against a few outliers (Leys et al. 2013, doi 10.1016/j.jesp.2013.03.013).
 
     Parameters
     ----------
     durations : array [cycle]
         s.
     curves : array [cycle, point, column]
-        Signals of one subject and condition. A curve that holds NaN is passed over.
+        Signals of one subject and condition. Curves with NaN are skipped.
     limit : float
-        Robust standard deviations from the median that are odd. Of a curve the distance is judged:
-        the root mean square difference from the median curve.
+        Accepted distance from the median in robust standard deviations. The distance of a curve is
+        its root mean square difference from the median curve.
 
     Returns
     -------
     list of Outlier
-        In order of cycles. Empty where there are fewer than 5 cycles: nobody can say then which is
-        odd.
+        In order of cycles. Empty for fewer than 5 cycles, too few to identify an outlier.
 
     Raises
     ------
     InputError
         There are more or fewer durations than curves.
+
+    Examples
+    --------
+    >>> outlier_cycles([1.0, 1.01, 0.99, 1.0, 1.0, 1.4], np.zeros((6, 101, 1)))[0].cycle
+    5
     """
     seconds = np.asarray(durations, dtype=np.float64)
     signals = np.asarray(curves, dtype=np.float64)
@@ -231,7 +294,7 @@ def outlier_cycles(
 def _odd(
     values: NDArray[np.float64], centre: float, least: float, limit: float
 ) -> list[tuple[int, float]]:
-    """Which values are more than `limit` deviations above a centre, and by how many."""
+    """Return index and deviations of values more than `limit` deviations above a centre."""
     deviation = max(_NORMAL * float(np.median(np.abs(values - centre))), least, 1e-12)
     sizes = (values - centre) / deviation
     return [(int(i), float(sizes[i])) for i in np.flatnonzero(sizes > limit)]

@@ -14,7 +14,6 @@ A CSV table, a row a marker; lines that begin with ``#`` are remarks:
 ============  ==================================================================================
 """
 
-import csv
 import math
 import os
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError, near
+from nem2e_tf.io.tables import Row as TableRow
+from nem2e_tf.io.tables import read_table
 from nem2e_tf.io.trc import Markers
 from nem2e_tf.simulate.markers.points import Points, read_points
 
@@ -80,68 +81,36 @@ def read_mapping(path: "str | os.PathLike[str]") -> list[Row]:
         The file or a column is missing, it has no rows, a marker stands twice, a number is none, or
         there is a distance without axes.
     """
-    file = Path(path)
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{file}: expected a mapping of markers, found no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: expected a mapping (CSV, UTF-8), found {error}") from None
-    numbered = [
-        (number, line)
-        for number, line in enumerate(lines, start=1)
-        if line.strip() and not line.startswith("#")
-    ]
-    table = [[cell.strip() for cell in row] for row in csv.reader(line for _, line in numbered)]
-    header = [cell.lower() for cell in table[0]] if table else []
-    for column in _NEEDED:
-        if column not in header:
-            raise InputError(f"{file}: expected a column {column!r}, found {', '.join(header)}")
-    unknown = [column for column in header if column not in _KNOWN]
+    table, columns, _ = read_table(path, _NEEDED, _KNOWN, what="a mapping of markers", remarks="#")
+    unknown = sorted(columns.difference(_KNOWN))
     if unknown:
         raise InputError(
-            f"{file}: expected the columns {', '.join(_KNOWN)}, found {unknown[0]!r}, too"
+            f"{path}: expected the columns {', '.join(_KNOWN)}, found also {unknown[0]!r}"
         )
     rows: list[Row] = []
-    for (line, _), cells in zip(numbered[1:], table[1:], strict=True):
-        if len(cells) > len(header):
-            raise InputError(f"{file}, line {line}: expected {len(header)} cells, found more")
-        row = _row(f"{file}, line {line}", dict(zip(header, cells, strict=False)))
+    for cells in table:
+        row = _row(cells)
         if any(other.marker == row.marker for other in rows):
-            raise InputError(f"{file}, line {line}: expected {row.marker} once, found it again")
+            raise InputError(f"{cells.where}: expected {row.marker} once, found it again")
         rows.append(row)
-    if not rows:
-        raise InputError(f"{file}: expected a mapping with at least one marker, found none")
     return rows
 
 
-def _row(where: str, cells: dict[str, str]) -> Row:
+def _row(cells: TableRow) -> Row:
     for column in _NEEDED:
-        if not cells.get(column):
-            raise InputError(f"{where}, column {column}: expected a name, found an empty cell")
-    offset = []
-    for axis in "xyz":
-        text = cells.get(axis) or "0"
-        try:
-            offset.append(float(text))
-        except ValueError:
-            offset.append(math.nan)
-        if not math.isfinite(offset[-1]):
-            raise InputError(f"{where}, column {axis}: expected a number of m, found {text!r}")
+        cells.require(column)
+    x, y, z = (cells.number(axis, 0.0) for axis in "xyz")
     axes = cells.get("axes", "")
-    if any(offset) and not axes:
-        raise InputError(
-            f"{where}, column axes: expected the segment along whose axes x, y, z count, found "
-            "an empty cell"
-        )
+    if any((x, y, z)) and not axes:
+        raise cells.wrong("axes", "the segment along whose axes x, y and z are measured")
     needed = cells.get("needed", "").lower()
     if needed not in ("", "yes", "no"):
-        raise InputError(f"{where}, column needed: expected yes, no or nothing, found {needed!r}")
+        raise cells.wrong("needed", "yes, no or an empty cell")
     return Row(
         marker=cells["marker"],
         sources=tuple(name.strip() for name in cells["source"].split("+")),
         axes=axes,
-        offset=(offset[0], offset[1], offset[2]),
+        offset=(x, y, z),
         needed=needed == "yes",
     )
 

@@ -205,7 +205,7 @@ PIECES = [
         "no states file of CMC at 4 m/s",
         0,
     ),
-    (halved("*400 05_EMG*"), "run400", "the file seems cut", 0),
+    (halved("*400 05_EMG*"), "run400", "the file seems truncated", 0),
     (copied, "run400", "2 states files, such as", 0),
     (
         without("*400 05_new*", "*_40005_cycle1_v191.xml", "*_40005_cycle3_v191.xml"),

@@ -132,7 +132,7 @@ def one_leg(home):
         (one_leg, "expected EMG envelopes of the right leg such as R_RF_emgEnv, found X_RF_emgRec"),
         (replace("*EmgEnv.mot", "R_GAS_emgRec", "R_TA_emgEnv"), "expected one column of tibant"),
         (replace("*cmc_states.sto", "knee_angle_r", "knee_r"), "found l 42 degrees; give --side"),
-        (replace("*CMC.xml", "</initial", "</start"), "expected a whole XML file"),
+        (replace("*CMC.xml", "</initial", "</start"), "expected a complete XML file"),
     ],
 )
 def test_a_missing_piece_is_named(change, reason, trial, tmp_path):

@@ -112,7 +112,7 @@ def test_cycles_outside_the_recordings_and_odd_durations_are_listed(folder):
         "outside the EMG, 2.5 to 8.5 s"
     ] * 3
     assert "line 2: subject s1, cycle 1, 1.05 to 2.05 s" in report.cycles_left_out[0]
-    with pytest.raises(InputError, match=r"at least one whole cycle.*it lasts 1 s"):
+    with pytest.raises(InputError, match=r"at least one whole cycle.*duration 1 s"):
         build_cohort(folder / "manifest.csv", shortest=1.5)
 
 
@@ -213,7 +213,7 @@ def test_a_plate_that_two_feet_hit_is_refused(folder):
         table = np.stack([force, place, 0 * place], axis=1)
         store(folder / "grf.mot", ("plate1_vy", "plate1_px", "plate1_pz"), table)
         if refused:
-            with pytest.raises(InputError, match=r"'plate1_vy': .* several feet hit this plate"):
+            with pytest.raises(InputError, match=r"'plate1_vy': .* more than one foot touched"):
                 build_cohort(folder / "manifest.csv")
         else:
             assert len(build_cohort(folder / "manifest.csv").cycles) == 8
@@ -273,10 +273,10 @@ BAD = [
     (halve("sim.sto"), "sim.sto"),
     (halve("emg.sto"), "emg.sto"),
     (cut_between_rows("emg.sto"), "emg.sto: expected 1001 rows (nRows), found 493"),
-    (cut_between_rows("sim.sto"), "the file seems cut"),
-    (cut_between_rows("grf.mot"), "the file seems cut"),
+    (cut_between_rows("sim.sto"), "the file seems truncated"),
+    (cut_between_rows("grf.mot"), "the file seems truncated"),
     (later, "simulation and EMG that overlap in time, found 0 to 10 s and 100 to 110 s"),
-    (forces, "expected activations from 0 to 1, found 900; is this a file of forces?"),
+    (forces, "expected activations from 0 to 1, found 900; does the file contain forces?"),
     (excitations, "found 1 excitations; give the states file"),
     (twice, "expected each muscle once, found 'soleus_r.activation' and 'soleus_r'"),
     (
@@ -307,7 +307,7 @@ BAD = [
     ),
     (
         edit("manifest.csv", "side", "leg"),
-        "manifest.csv: expected a column 'side', found subject, condition",
+        "manifest.csv, line 1: expected a column 'side', found subject, condition",
     ),
     (
         edit("manifest.csv", ",plate\n", ",board\n"),
@@ -332,7 +332,7 @@ BAD = [
     ),
     (
         edit("manifest.csv", "plate\ns1", "plate,emg\ns1"),
-        "expected column 'emg' once, found it twice",
+        "expected one column 'emg', found two",
     ),
     (edit("grf.mot", "700.0", "7.0"), "0 foot contacts above 30 N in plate1_vy"),
 ]
@@ -478,7 +478,7 @@ def test_treadmill_file_cut_in_half(treadmill, shared_data, name):
     text = (treadmill / "manifest.csv").read_text()
     source = (shared_data / "treadmill_walk").resolve()
     (treadmill / "manifest.csv").write_text(text.replace(f"{source}/{name}", name))
-    with pytest.raises(InputError, match="the file seems cut"):
+    with pytest.raises(InputError, match="the file seems truncated"):
         build_cohort(treadmill / "manifest.csv")
 
 

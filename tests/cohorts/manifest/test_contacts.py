@@ -52,7 +52,11 @@ def test_cycles_until_the_other_foots_contact(folder):
         ("ground_reaction,plate,until", "grf.mot,one,other", "column plate: expected this foot's"),
         ("markers,heel,pelvis", "m.trc,R.Heel,", "column pelvis: expected a value"),
         ("markers,heel", "m.trc,R.Heel", "found no pelvis"),
-        ("markers,heel,pelvis", "m.trc,R.Heel,S2", "m.trc: expected a marker file, cannot read"),
+        (
+            "markers,heel,pelvis",
+            "m.trc,R.Heel,S2",
+            "expected a marker file .*, found no such",
+        ),
     ],
 )
 def test_cycles_that_are_not_told_are_refused(columns, cells, message, folder):
@@ -91,7 +95,7 @@ def test_contacts_by_markers(folder):
         by_contacts(folder, "markers,heel,pelvis", "m.trc,R.Heal,R.PSIS")
     lines = (folder / "m.trc").read_text().splitlines(keepends=True)
     (folder / "m.trc").write_text("".join(lines[: len(lines) // 2]))
-    with pytest.raises(InputError, match=r"expected 1000 frames .*; the file seems cut"):
+    with pytest.raises(InputError, match=r"expected 1000 frames .*; the file seems truncated"):
         by_contacts(folder, "markers,heel,pelvis", "m.trc,R.Heel,L.PSIS|R.PSIS")
 
 

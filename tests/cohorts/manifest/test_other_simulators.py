@@ -172,7 +172,7 @@ def test_without_a_map_anybodys_names_are_not_guessed(folder):
     [
         ("a,solus,r", "expected a known muscle; did you mean soleus"),
         ("a,soleus,x", "column side: expected r or l, found 'x'"),
-        ("a,soleus,", "column side: expected r or l, found ''"),
+        ("a,soleus,", "column side: expected r or l, found an empty cell"),
         (",soleus,r", "column column: expected a value"),
         ("a,soleus,r\na,tibant,l", "expected each column once, found 'a' again"),
     ],

@@ -193,7 +193,7 @@ def test_markers_of_a_c3d_file_keep_names_and_gaps(tmp_path):
         convert(tmp_path / "walk.c3d", "theia")
     raw = (tmp_path / "walk.c3d").read_bytes()
     (tmp_path / "walk.c3d").write_bytes(raw[: len(raw) // 2])
-    with pytest.raises(InputError, match="seems cut"):
+    with pytest.raises(InputError, match="seems truncated"):
         convert(tmp_path / "walk.c3d", "c3d")
 
 
@@ -240,13 +240,13 @@ def test_markers_are_held_against_the_model(tmp_path):
     ("text", "message"),
     [
         ("", "expected a column 'marker'"),
-        ("marker,source\n", "expected a mapping with at least one marker"),
-        ("marker,source\na,\n", "line 2, column source: expected a name"),
+        ("marker,source\n", "expected a mapping of markers with at least one row"),
+        ("marker,source\na,\n", "line 2, column source: expected a value"),
         ("marker,source\na,b\na,c\n", "line 3: expected a once"),
         ("marker,source,x\na,b,1\n", "column axes: expected the segment"),
-        ("marker,source,axes,x\na,b,b,far\n", "column x: expected a number of m, found 'far'"),
-        ("marker,source,needed\na,b,perhaps\n", "column needed: expected yes, no or nothing"),
-        ("marker,source,color\na,b,red\n", "found 'color', too"),
+        ("marker,source,axes,x\na,b,b,far\n", "column x: expected a number, found 'far'"),
+        ("marker,source,needed\na,b,perhaps\n", "column needed: expected yes, no or an empty cell"),
+        ("marker,source,color\na,b,red\n", "found also 'color'"),
     ],
 )
 def test_wrong_mappings_are_refused(tmp_path, text, message):
