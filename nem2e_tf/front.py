@@ -278,8 +278,7 @@ def refine_recording(
     from nem2e_tf.io.quiet import quiet_stderr
     from nem2e_tf.io.storage import read_storage, write_storage
     from nem2e_tf.refiners.recording import refine_recording as refine
-    from nem2e_tf.signals.gait import THRESHOLD
-    from nem2e_tf.signals.gait.bounds import cycles_of_plate, read_events
+    from nem2e_tf.signals.gait import THRESHOLD, cycles_of_plate, read_events
 
     if side not in ("left", "right", "l", "r"):
         raise InputError(f"side: expected left or right, found {side!r}")
