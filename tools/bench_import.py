@@ -1,10 +1,10 @@
-"""Time and weigh the import of a generated tree of the running set's real size.
+"""Measure time and memory of importing a generated data set of the size of Hamner & Delp (2013).
 
-10 subjects, 4 speeds, 120 simulated cycles of 92 muscles at CMC's uneven steps, 20 s of raw EMG of
-16 columns at 1000 Hz a trial. The import runs in a process of its own: its time is from start to
-end, its memory the largest it ever held. Fails where the import takes a minute or more, or 1 GB.
+10 subjects, 4 speeds, 120 simulated cycles of 92 muscles at the uneven time steps of CMC, and 20 s
+of raw EMG with 16 columns at 1000 Hz per trial. The import runs in a process of its own; time is
+its wall time, memory its peak. Fails if the import takes a minute or more, or more than 1 GB.
 
-Run by ``tools/bench-import``, which makes the environment.
+    tools/bench-import [FOLDER]      the generated files, about 340 MB; reused
 """
 
 import resource
@@ -20,7 +20,7 @@ LARGEST_MB = 1000.0
 
 
 def make_tree(folder: Path) -> None:
-    """Write the tree, unless it is there."""
+    """Write the files, unless they exist."""
     sys.path.insert(0, str(ROOT / "tests"))
     from support.hamner_tree import write_tree
 
@@ -31,7 +31,7 @@ def make_tree(folder: Path) -> None:
 
 
 def main() -> int:
-    """Make the tree, import it, and print what it took."""
+    """Generate the files, import them, and print time and memory."""
     cache = Path(__file__).resolve().parents[1] / ".cache" / "bench-import"
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else cache
     folder.mkdir(parents=True, exist_ok=True)

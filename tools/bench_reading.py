@@ -1,10 +1,12 @@
-"""Time the reading of storage files: this project, pandas and OpenSim. See bench-reading.
+"""Measure how fast storage files are read by this project, by pandas and by OpenSim.
 
-The files are generated: 80 muscle activations at 100 Hz, once with the eight decimals of OpenSim's
-static optimization and once with the digits that give a float64 back, as Moco writes. Every reader
-reads every file in turn, in several rounds; the fastest round counts, since whatever else runs on
-the machine only adds. All have to return the same numbers. This project and pandas are also timed
-in a fresh process, from before their import on.
+The files are generated: 80 muscle activations at 100 Hz, once with eight decimals, as OpenSim's
+static optimization writes, and once with the digits that reproduce a float64, as Moco writes. Each
+reader reads each file in turn, in several rounds; the fastest round counts, as other work on the
+machine can only add time. All readers must return the same numbers. This project and pandas are
+also timed in a new process, imports included.
+
+    tools/bench-reading [--opensim-python PYTHON] [--megabytes N]... [--rounds N]
 """
 
 import subprocess
@@ -46,7 +48,7 @@ FRESH = "import sys, time; path = sys.argv[1]; start = time.perf_counter()\n{}\n
 
 
 class OpenSim:
-    """OpenSim's own reader in a Python of its own, which stays alive between files."""
+    """OpenSim's reader in another Python, which stays alive between files."""
 
     def __init__(self, python: str) -> None:
         self.process = subprocess.Popen(
@@ -66,7 +68,7 @@ class OpenSim:
 
 
 def write(path: Path, *, megabytes: float, digits: str) -> None:
-    """Write a storage file of about so many megabytes."""
+    """Write a storage file of about `megabytes`."""
     text = DIGITS[digits]
     labels = [f"{muscle}_{side}" for side in "rl" for muscle in RAJAGOPAL]
     rng = np.random.default_rng(0)
@@ -94,7 +96,7 @@ def timed(read: Callable[[Path], np.ndarray], path: Path) -> tuple[float, float]
 
 
 def in_fresh_process(read: str) -> Callable[[Path], tuple[float, float]]:
-    """A reader whose imports count."""
+    """Make a reader whose time includes its imports."""
 
     def run(path: Path) -> tuple[float, float]:
         call = [sys.executable, "-c", FRESH.format(read), str(path)]
@@ -106,12 +108,12 @@ def in_fresh_process(read: str) -> Callable[[Path], tuple[float, float]]:
 
 
 def with_pandas(path: Path) -> np.ndarray:
-    """A bare read: it is told where the labels are and what separates the numbers."""
+    """Read with pandas alone, given the header's length and the separator."""
     return pd.read_csv(path, sep="\t", skiprows=6).to_numpy()[:, 1:]
 
 
 def with_numpy(path: Path) -> np.ndarray:
-    """Numpy's own reader of text."""
+    """Read with numpy.loadtxt."""
     return np.loadtxt(path, skiprows=7)[:, 1:]
 
 
@@ -120,7 +122,7 @@ def with_numpy(path: Path) -> np.ndarray:
 @click.option("--megabytes", multiple=True, type=float, default=(2, 50), show_default=True)
 @click.option("--rounds", default=5, show_default=True)
 def main(opensim_python: str | None, *, megabytes: tuple[float, ...], rounds: int) -> None:
-    """Print how long each reader takes, and how many times as long as this project's."""
+    """Print the time of each reader, and its ratio to this project's."""
     readers: dict[str, Callable[[Path], tuple[float, float]]] = {
         "nem2e_tf.io.storage": lambda path: timed(lambda p: read_storage(p).data, path),
         "pandas, bare": lambda path: timed(with_pandas, path),

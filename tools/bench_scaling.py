@@ -1,14 +1,14 @@
-"""Measure how the cost of fitting grows: 1, 4 and 16 times the cycles, then the fits.
+"""Measure how the cost of fitting grows with 1, 4 and 16 times the cycles, or the fits.
 
-Entry `lstm` under One-Entire on the embedded walking cohort, in one process of one thread; more
-cycles of each subject, or more seeds of each fit. All chunks are fitted once without counting, for
-models are made and traced then, and timed when they are fitted again. A slope of 1 on log-log axes
-is linear growth; below 1 the fixed part of an epoch still shows.
+Entry `lstm` under One-Entire on the embedded cohort `walk`, in one process with one thread. Models
+are built and traced in a first, untimed pass. A slope of 1 on log-log axes is linear growth; a
+slope below 1 shows the fixed cost of an epoch.
 
-With ``--disk GB``, instead: the memory that a cohort of that size takes; see `large_cohort`.
+    tools/bench-scaling [--epochs N] [--rounds N]
+    tools/bench-scaling --disk GB [--epochs N] [--jobs N]     memory for a cohort of that size
 
-Run by ``tools/bench-scaling``, which makes the environment. Writes scaling.csv and scaling.svg, or
-disk.csv.
+With --disk the cohort is written to the folder that TMPDIR names, and removed. Results are
+scaling.csv and scaling.svg, or disk.csv, in .cache/bench-scaling.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def seconds_of(
     -------
     n_cycles, n_fits : int
     first, again : float
-        Seconds of a core with and without making and tracing models.
+        CPU seconds with and without building and tracing models.
     """
     from nem2e_tf.cohorts.cohort import load_cohort
     from nem2e_tf.cohorts.synthetic.cohorts import write_synthetic
@@ -78,7 +78,7 @@ def slope(multiples: np.ndarray, seconds: np.ndarray) -> float:
 
 
 def plot(table: pd.DataFrame, file: Path) -> None:
-    """Draw seconds over multiples, with linear growth beside."""
+    """Plot seconds over multiples, with linear growth for comparison."""
     import matplotlib as mpl
 
     mpl.use("Agg")

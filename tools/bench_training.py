@@ -1,13 +1,13 @@
-"""Time one epoch of training a fit: stock Keras, PyTorch and this project's engine, in one run.
+"""Measure the time of one training epoch per fit: stock Keras, PyTorch and this project's engine.
 
-All three do the same work: the same architecture, 36 cycles of 20 samples, Adam, one core. Stock
-Keras is ``Model.fit`` with ``keras.layers`` (the faster of its looped and its unrolled form),
-PyTorch is eager. The engine trains many fits together; its time is divided by their number. The
-machine's largest measured rate of float32 matrix products puts the times into proportion. Each
-contender runs in a process of its own, in turn, each on the same single core; medians over rounds
-are given.
+All three train the same architecture on 36 cycles of 20 samples with Adam on one core. Stock Keras
+is ``Model.fit`` with ``keras.layers`` (the faster of its looped and unrolled form); PyTorch is
+eager. The engine trains many fits at once, and its time is divided by their number. The largest
+rate of float32 matrix products that this machine reaches is measured for comparison. Each contender
+runs in a process of its own, in turn, on the same core; the table shows medians over rounds.
 
-Run by ``tools/bench-training``, which makes the environment.
+    tools/bench-training [--entry NAME]... [--batch 36|4]... [--rounds N] [--table FILE.csv]
+    tools/bench-training --paper-size      700 units, batch size 1, against the memory bandwidth
 """
 
 import argparse
@@ -81,7 +81,7 @@ CONTENDERS: dict[str, Callable[[str, int], float]] = {
 
 
 def in_a_process(*arguments: str) -> float:
-    """Run one measurement in a process of its own."""
+    """Run one measurement in a separate process."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", __file__, "--one", *arguments],
         check=True,

@@ -1,9 +1,12 @@
-"""MuJoCo's myoLegs beside OpenSim on one walk: joint moments, activations and time a frame.
+"""Compare MuJoCo's myoLegs with OpenSim on one walk: joint moments, activations, time per frame.
 
-Both do static optimization of the same joint angles and ground reaction, one after the other.
-Fails where a moment of hip flexion, knee or ankle has r of .9 or less against OpenSim's.
+Both solve static optimization for the same joint angles and ground reaction. Fails if the
+correlation of a hip flexion, knee or ankle moment with OpenSim's is .9 or less.
 
-Run by ``tools/compare-mujoco``, which makes the environment.
+    tools/compare-mujoco [FOLDER]
+
+FOLDER holds coordinates.sto, grf_walk.mot, id_walk.sto and subject_walk_scaled.osim (OpenSim's
+example3DWalking); by default the shared recordings next to the checkout. Needs OpenSim.
 """
 
 import os
@@ -32,9 +35,9 @@ SHOWN = (
 
 
 def thinned(path: Path) -> Storage:
-    """The recording's angles at `RATE`, its patella in rad as all else.
+    """The recording's angles at `RATE`, with the patella in rad like all other angles.
 
-    The file says rad and has the patella's coordinates in degrees; OpenSim would place it wrong.
+    The header says radians, but the patella's coordinates are degrees.
     """
     motion = read_storage(path)
     step = round((motion.n_rows - 1) / (motion.time[-1] - motion.time[0]) / RATE)
@@ -45,13 +48,13 @@ def thinned(path: Path) -> Storage:
 
 
 def correlation(ours: Storage, label: str, theirs: Storage, other: str) -> float:
-    """Pearson's r of a column on our times."""
+    """Pearson correlation of a column, interpolated to our times."""
     there = np.interp(ours.time, theirs.time, theirs.column(other))
     return float(np.corrcoef(ours.column(label), there)[0, 1])
 
 
 def main() -> int:
-    """Run both and print the comparison."""
+    """Run both simulators and print the comparison."""
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     shared = Path(os.environ.get("NEM2E_SHARED_DATA", beside))
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else shared / "opensim_walk3d"

@@ -1,13 +1,15 @@
-"""Compare the fast recipe with the paper's: is its error no larger.
+"""Test whether the error of recipe ``fast`` is larger than that of recipe ``paper``.
 
-STDR-Net's temporal form under One-Entire, one muscle, leaving each subject out, under both: the
-paper's 700 units, batch size 1 and 700 epochs, and the project's own. For each subject the errors
-of the left-out cycles are paired (seeds of one recipe averaged); the 95 % t interval of their mean
-difference is given as a share of the paper's error. Subjects are not independent, since any two
-share most of their training cycles: the interval is a guide.
+Temporal STDR-Net under One-Entire, one muscle, leaving one subject out at a time, with both
+recipes: the paper's 700 units, batch size 1 and 700 epochs, and this project's ``fast``. The errors
+of the test cycles are paired per subject (after averaging seeds); the mean difference and its 95 %
+t interval are shares of the paper's error. Subjects are not independent, since any two share most
+of their training cycles, so the interval is approximate.
 
-Interrupted, it goes on where it was; delete the folder after a change of the package.
-Run by ``tools/compare-recipes``, which makes the environment. Writes recipes.csv.
+    tools/compare-recipes [--cohort walk|run|FOLDER] [--muscle NAME] [--seeds N] [--jobs N]
+
+Takes hours at the paper's size. Runs are in .cache/compare-recipes and are resumed; delete them
+after a change of the package. Writes recipes.csv.
 """
 
 import argparse
@@ -32,7 +34,7 @@ CORES = cpu_count()
 
 
 def of_one_muscle(cohort: Cohort, muscle: str) -> Cohort:
-    """Leave one measured muscle of a cohort."""
+    """Keep one measured muscle of a cohort."""
     if muscle not in cohort.muscle_names:
         raise InputError(
             f"muscle {muscle}: expected one of {', '.join(cohort.muscle_names)}"
@@ -56,7 +58,7 @@ def compare(fast: pd.DataFrame, paper: pd.DataFrame) -> dict[str, float]:
     Parameters
     ----------
     fast, paper : DataFrame
-        Columns ``group`` and ``rmse_refined``; several rows a group (seeds) are averaged.
+        Columns ``group`` and ``rmse_refined``; several rows per group (seeds) are averaged.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def compare(fast: pd.DataFrame, paper: pd.DataFrame) -> dict[str, float]:
 
 
 def tell(chunk: int, _: int, finished: bool) -> None:
-    """Say which chunks are done: the large recipe takes long."""
+    """Print which chunks are done."""
     if finished:
         print(f"chunk {chunk}: finished", flush=True)
 

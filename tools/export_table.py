@@ -1,10 +1,10 @@
-"""Export every entry of the zoo in every format; write what came of it as CSV and Markdown.
+"""Export every entry of the zoo in every format and write a table of the results.
 
-A row an entry and format, no gaps: what could not be made, does not run somewhere or was not asked
-says why in its own cell. Entries are trained briefly on an embedded cohort, all muscles in one
-model; refiners and rows that are there already are not made again.
+One row per entry and format, without gaps: a cell without a value states the reason. Entries are
+trained briefly on an embedded cohort, one model for all muscles. Existing refiners and rows are
+reused, so an interrupted run can be continued. Writes CSV and Markdown.
 
-Run by ``tools/export-table``, which makes the environment.
+    tools/export-table [--entry NAME]... [--cohort NAME] [--units N] [--epochs N] [-o FOLDER]
 """
 
 import argparse
@@ -49,7 +49,7 @@ Row = dict[str, Any]
 
 
 def main() -> int:
-    """Make what is missing of the table and write it."""
+    """Compute the missing rows and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entry", action="append", help="entry of the zoo; all by default")
     parser.add_argument("--cohort", default="run", help="embedded cohort (default: run)")
@@ -85,7 +85,7 @@ def main() -> int:
 
 
 def trained(name: str, place: Path, given: argparse.Namespace) -> Any:
-    """Train an entry, or load what was trained."""
+    """Train an entry, or load its trained refiner."""
     from nem2e_tf.cohorts.synthetic.cohorts import make
     from nem2e_tf.refiners.refiner import load_refiner
     from nem2e_tf.training.train import train
@@ -100,7 +100,7 @@ def trained(name: str, place: Path, given: argparse.Namespace) -> Any:
 
 
 def rows_of(name: str, refiner: Any) -> Iterator[Row]:
-    """Export a refiner in every format; a row each."""
+    """Export a refiner in every format; one row per format."""
     for form, row in zip(FORMATS, _rows(refiner), strict=True):
         yield {"entry": name, "format": form, **row}
 
@@ -124,7 +124,7 @@ def _rows(refiner: Any) -> Iterator[Row]:
 
 
 def tflite_rows(refiner: Any, refined: Any, scratch: Path) -> Iterator[Row]:
-    """Convert all TFLite formats in one child process; a row each, in the order of `TFLITE`."""
+    """Convert all TFLite formats in one child process; one row each, in the order of `TFLITE`."""
     from nem2e_tf.errors import InputError
     from nem2e_tf.export import parity
     from nem2e_tf.export.formats import tflite
@@ -151,7 +151,7 @@ def tflite_rows(refiner: Any, refined: Any, scratch: Path) -> Iterator[Row]:
 
 
 def checked_row(refiner: Any, piece: Any, refined: Any, job: Any, form: str) -> Row:
-    """Check one converted file, time it, and run it as a microcontroller would."""
+    """Check one converted file, time it, and run it in the interpreter for microcontrollers."""
     from nem2e_tf.export import parity
     from nem2e_tf.export.formats import tflite
     from nem2e_tf.export.latency import measure
@@ -179,7 +179,7 @@ def checked_row(refiner: Any, piece: Any, refined: Any, job: Any, form: str) -> 
 
 
 def arena(content: bytes) -> "float | str":
-    """Arena that TensorFlow Lite for Microcontrollers needs, KB, or why it does not run there."""
+    """Arena in TensorFlow Lite for Microcontrollers, KB, or the reason why it does not run."""
     from nem2e_tf.errors import InputError
     from nem2e_tf.export.formats import micro
 
@@ -193,7 +193,7 @@ def arena(content: bytes) -> "float | str":
 
 
 def listed(item: Any) -> Row:
-    """Row of a file of another format, from what the export says of it."""
+    """Row of a file of another format, from the export's result."""
     timed = item.latency or dict.fromkeys(("median_ms", "p99_ms", "peak_mb"), IN_TENSORFLOW)
     return {
         **compared(item.parity),
@@ -205,7 +205,7 @@ def listed(item: Any) -> Row:
 
 
 def compared(parity: Any) -> Row:
-    """Worst muscle's difference and change of the error; mean skill."""
+    """Largest difference and change of error over muscles; mean skill."""
     skills = [(one["skill_refiner"], one["skill_file"]) for one in parity]
     known = [pair for pair in skills if None not in pair]
     before, after = (
@@ -223,7 +223,7 @@ def compared(parity: Any) -> Row:
 
 
 def attempt(make: Callable[[], Row]) -> Row:
-    """Make a row, or one that says why there is nothing to tell."""
+    """Compute a row, or one that states why there is none."""
     from nem2e_tf.errors import InputError
 
     try:
@@ -233,13 +233,13 @@ def attempt(make: Callable[[], Row]) -> Row:
 
 
 def refused(reason: str) -> Row:
-    """Row of a file that is not there."""
+    """Row of a file that could not be exported."""
     rest = dict.fromkeys(COLUMNS[3:], "-")
     return {"converts": reason, **rest}
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Render the table; numbers short."""
+    """Render the table as Markdown, with few digits."""
     heading = [
         *("entry", "format", "converts, operators all builtin", "operators"),
         *("difference, of range", "change of error", "skill, refiner", "skill, file", "KB"),

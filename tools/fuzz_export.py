@@ -1,12 +1,15 @@
-"""Damage exported files at random and see that each is refused in one line or does the same.
+"""Damage exported files at random and check that each is refused in one line or runs correctly.
 
-Each file is loaded and run in a process of its own, so that a crash takes only it. Damage is done
-twice over: to the file as it is, where the seal has to find it, and under a seal made anew, as
-somebody who means harm would, where the interpreter sees it. A crash, an end that does not come,
-another exception than the runtime's own, a message of several lines, or, under the file's own seal,
-other numbers: each is a finding. Under a forged seal other numbers are what was asked for, and the
-interpreter's crashes are counted, not findings: it is LiteRT's, and checks a file's outline only.
-See fuzz-export.
+Each file is loaded and run in a process of its own, so that a crash affects that process only.
+There are two kinds of damage: to the file as it is, which the checksum has to detect; and with a
+new, valid checksum, as an attacker would write it, which reaches the interpreter. A crash, a
+time-out, an unexpected exception, a message of several lines, or, with the original checksum, other
+numbers count as findings. With a forged checksum other numbers are expected, and crashes of
+LiteRT's interpreter, which checks only the outline of a file, are counted separately.
+
+    tools/fuzz-export [FILE...] [--count 10000] [--seed N]
+
+Without FILE, a small refiner is trained and exported first.
 """
 
 import hashlib
@@ -48,7 +51,7 @@ def damage(content: bytes, draw: random.Random) -> bytes:
 
 
 def _piece(content: bytes, draw: random.Random) -> tuple[int, int]:
-    """Bounds of a stretch anywhere, often near the start, where a flatbuffer's tables begin."""
+    """Choose a range of bytes, often near the start, where the tables of a flatbuffer begin."""
     first = draw.randrange(min(len(content), draw.choice((64, 4096, len(content) or 1))) + 1)
     return first, min(first + draw.choice((1, 4, 16, 256, 4096)), len(content))
 
@@ -79,7 +82,7 @@ def _scramble(content: bytes, draw: random.Random) -> bytes:
 
 
 def _swap(content: bytes, draw: random.Random) -> bytes:
-    """Exchange two stretches of the same length."""
+    """Swap two ranges of the same length."""
     first, last = _piece(content, draw)
     size = last - first
     other = draw.randrange(max(len(content) - size, 0) + 1)
@@ -106,7 +109,7 @@ def _repeat(content: bytes, draw: random.Random) -> bytes:
 
 
 def _digits(content: bytes, draw: random.Random) -> bytes:
-    """Change a number in the metadata, which is text, its length staying."""
+    """Change a number in the metadata text without changing its length."""
     places = [found.start() for found in re.finditer(rb"[0-9]", content[-20000:])]
     if not places:
         return content
@@ -120,7 +123,7 @@ DAMAGES: tuple[Damage, ...] = (
 
 
 def forged(content: bytes, draw: random.Random) -> bytes:
-    """Return the content damaged under a seal that fits: in the graph, or in the metadata."""
+    """Return the content damaged in the graph or in the metadata, with a valid checksum."""
     inside = metadata.read(content, source="forged")
     if draw.random() < 0.5:
         return metadata.embed(content, _edited(inside, draw))
@@ -136,7 +139,7 @@ def forged(content: bytes, draw: random.Random) -> bytes:
 
 
 def _sealed(content: bytes) -> bytes:
-    """Give a file whose metadata is in place the seal that fits it."""
+    """Write the checksum that fits a file."""
     at = content.index(b'"content_sha256": "') + len(b'"content_sha256": "')
     zeroed = content[:at] + b"0" * 64 + content[at + 64 :]
     return content[:at] + hashlib.sha256(zeroed).hexdigest().encode() + content[at + 64 :]
@@ -149,7 +152,7 @@ ODD: tuple[object, ...] = (
 
 
 def _edited(inside: dict[str, object], draw: random.Random) -> dict[str, object]:
-    """Change one thing in the metadata: another value, a key less, a list longer or shorter."""
+    """Change one item of the metadata: a value, a missing key, the length of a list."""
     edited = json.loads(json.dumps(inside))
     keys = [
         key for key in edited if key not in ("kind", "format", "content_bytes", "content_sha256")
@@ -166,7 +169,7 @@ def _edited(inside: dict[str, object], draw: random.Random) -> dict[str, object]
 
 
 def judge(path: Path, expected: NDArray[np.float32], cycles: NDArray[np.float32]) -> str:
-    """Load and run a file as anybody would; give the verdict and the reason."""
+    """Load and run a file; return verdict and reason."""
     named = path.name  # in what loading says; running speaks of what it was given
     try:
         runtime = load(path)
@@ -185,7 +188,7 @@ def judge(path: Path, expected: NDArray[np.float32], cycles: NDArray[np.float32]
 def try_one(
     path: Path, expected: NDArray[np.float32], cycles: NDArray[np.float32]
 ) -> tuple[str, str]:
-    """Judge a file in a process of its own: the verdict and the reason."""
+    """Load and run a file in a separate process; return verdict and reason."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -212,12 +215,12 @@ def try_one(
 def fuzz(
     files: list[Path], *, count: int, seed: int, folder: Path
 ) -> tuple[dict[str, Counter[str]], list[str]]:
-    """Damage and try `count` files, every other one under a forged seal.
+    """Damage and try `count` files, every other one with a forged checksum.
 
     Returns
     -------
     verdicts : dict of str to Counter
-        For ``sealed`` and ``forged``, how often each verdict came.
+        For ``sealed`` and ``forged``, the count of each verdict.
     findings : list of str
         What was wrong; the files are kept in `folder`.
     """
@@ -242,14 +245,14 @@ def fuzz(
 
 
 def _reference(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Two cycles, and what the whole file gives for them, the same in every process."""
+    """Two cycles and the output of the undamaged file for them, the same in every process."""
     runtime = load(path)
     cycles = np.random.default_rng(0).random((2, 20, len(runtime.channels))).astype(np.float32)
     return cycles, runtime.refine(cycles)
 
 
 def make_files(folder: Path) -> list[Path]:
-    """Train a small STDR-Net on synthetic walkers and export it, through the command line."""
+    """Train a small STDR-Net on synthetic walkers and export it by the command line."""
     quick = ("--epochs", "2", "-o", "refiner")
     steps = (
         ("data", "synth", "walk", "-o", "walk"),
@@ -267,7 +270,7 @@ def make_files(folder: Path) -> list[Path]:
 @click.option("--seed", default=0, show_default=True)
 @click.option("--shown", default=20, show_default=True, help="How many findings to show.")
 def main(files: tuple[Path, ...], *, count: int, seed: int, shown: int) -> None:
-    """Damage exported FILES at random; exit 1 if any harms its user."""
+    """Damage exported FILES at random; exit 1 if there are findings."""
     kept = Path(tempfile.mkdtemp(prefix="fuzz-export."))
     with tempfile.TemporaryDirectory() as made:
         chosen = list(files) or make_files(Path(made))

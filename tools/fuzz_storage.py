@@ -1,8 +1,13 @@
-"""Damage storage files at random and see that each is read right or refused in one line.
+"""Damage storage files at random and check that each is read correctly or refused in one line.
 
-A file read is compared with another reader, which takes it line by line and knows no header: every
-line of numbers in the file has to be a row of the result, each number the same. Each file is read
-in every way there is (numpy, pandas), which have to agree in all they say. See fuzz-storage.
+The result is compared with a second reader that goes line by line and ignores the header: every
+line of numbers in the file must be a row of the result, with the same numbers. Each file is read in
+all ways the package has (numpy, pandas), which must agree.
+
+    tools/fuzz-storage [FOLDER] [--count 100000] [--seed N]
+
+FOLDER holds .sto and .mot files, which are copied before they are damaged; by default the shared
+recordings next to the checkout.
 """
 
 import math
@@ -38,7 +43,7 @@ def damage(content: bytes, others: list[bytes], draw: random.Random) -> bytes:
 
 
 def _place(content: bytes, draw: random.Random) -> int:
-    """Anywhere, but often near the start, where the header is, or at the end of a line."""
+    """Choose a position, often in the header or at the end of a line."""
     kind = draw.randrange(3)
     if kind == 0:
         return draw.randrange(min(len(content), 600) + 1)
@@ -74,7 +79,7 @@ def _repeat(content: bytes, _: list[bytes], draw: random.Random) -> bytes:
 
 
 def _overwrite(content: bytes, others: list[bytes], draw: random.Random) -> bytes:
-    """Stale bytes of another file, as OpenSim leaves them at the start of its own."""
+    """Overwrite the start with bytes of another file, as OpenSim sometimes does."""
     other = draw.choice(others)
     at, size = draw.choice((0, _place(content, draw))), draw.choice((20, 65, 200))
     return content[:at] + other[:size] + content[at + size :]
@@ -112,7 +117,7 @@ def _odd_number(content: bytes, _: list[bytes], draw: random.Random) -> bytes:
 
 
 def _odd_cell(content: bytes, _: list[bytes], draw: random.Random) -> bytes:
-    """Characters and words in and around a number that some reader of text takes for part of it."""
+    """Insert text that some readers accept as part of a number."""
     found = list(re.finditer(rb"[\d.]+", content))
     if not found:
         return content
@@ -151,7 +156,7 @@ DAMAGES = (
 
 
 def rows_of(content: bytes) -> list[list[float]]:
-    """Every line that holds numbers and nothing else, by the plainest way there is."""
+    """Return every line that holds only numbers, read in the simplest way."""
     text = content.decode("latin-1").replace('"', "")
     rows = []
     for line in re.split(r"\r\n|\r|\n", text):
@@ -166,7 +171,7 @@ def _value(cell: str) -> float:
 
 
 def judge(content: bytes, storage: Storage) -> str:
-    """What is wrong with what was read; empty where it is right."""
+    """Describe what was read wrong; empty if all is right."""
     rows = rows_of(content)
     table = np.column_stack([storage.time, storage.data])
     wide = [row for row in rows if len(row) == table.shape[1]]
@@ -197,7 +202,7 @@ WAYS = {
 
 
 def read_in(way: str, path: Path) -> Storage:
-    """Read a file of any size in one of the ways, where any warning is an error."""
+    """Read a file in one of the ways; a warning is an error."""
     pandas_from, start, cores_from, rows = WAYS[way]
     with (
         patch.object(readers, "_PARALLEL_READ_MIN_BYTES", cores_from),
@@ -211,7 +216,7 @@ def read_in(way: str, path: Path) -> Storage:
 
 
 def same(one: Storage | str, other: Storage | str) -> bool:
-    """Whether two tables, or two refusals, agree in all they say."""
+    """Return whether two tables, or two errors, are equal."""
     if isinstance(one, str) or isinstance(other, str):
         return isinstance(one, str) and one == other
     fields = ("name", "labels", "in_degrees", "header", "notes")
@@ -222,7 +227,7 @@ def same(one: Storage | str, other: Storage | str) -> bool:
 
 
 def try_one(content: bytes, path: Path) -> tuple[str, str]:
-    """Write and read a damaged file: the verdict (read, refused, WRONG) and the reason."""
+    """Write and read a damaged file; return verdict (read, refused, WRONG) and reason."""
     path.write_bytes(content)
     found: dict[str, Storage | str] = {}
     for way in WAYS:
@@ -252,9 +257,9 @@ def fuzz(
     Returns
     -------
     verdicts : Counter
-        How many were read, refused and wrong.
+        Number of files read, refused and read wrong.
     wrong : list of str
-        What was wrong; the files are kept in `folder`.
+        What was read wrong; the files are kept in `folder`.
     """
     draw = random.Random(seed)
     contents = [path.read_bytes() for path in files]
@@ -279,7 +284,7 @@ def fuzz(
 @click.option("--seed", default=0, show_default=True)
 @click.option("--shown", default=20, show_default=True, help="How many wrong ones to show.")
 def main(folder: Path, *, count: int, seed: int, shown: int) -> None:
-    """Damage the .sto and .mot files of FOLDER at random; exit 1 if any is read wrong."""
+    """Damage copies of the files of FOLDER at random; exit 1 if any is read wrong."""
     files = sorted(path for path in folder.iterdir() if path.suffix in (".sto", ".mot"))
     if not files:
         raise click.UsageError(f"{folder}: expected .sto or .mot files, found none")

@@ -1,10 +1,9 @@
-"""Cross-validate on a cohort that is larger than memory, and watch what memory that takes.
+"""Cross-validate a cohort that is larger than memory and measure the memory that this takes.
 
-The cohort is made on disk: the embedded walking cohort with more cycles, repeated as other
-subjects. `lstm` is trained on it under All-Entire, one network for all muscles, leaving out one
-speed after the other, by ``nem2e-tf cv`` as anybody would call it. Meanwhile the memory of all its
-processes together is read from /proc twenty times a second: what is anonymous (no file's), shared
-or swapped.
+The cohort is written to disk: the embedded cohort `walk` with more cycles, repeated as other
+subjects. ``nem2e-tf cv`` trains `lstm` on it under All-Entire, one network for all muscles, leaving
+one speed out at a time. Meanwhile the memory of all its processes is read from /proc twenty times a
+second: anonymous memory (not backed by a file), shared memory and swap. Linux only.
 """
 
 import multiprocessing
@@ -25,7 +24,7 @@ SETTINGS = ("--model", "lstm", "--targets", "joint", "--by", "condition", "--uni
 
 
 def make(folder: str, gigabytes: float) -> None:
-    """Write a cohort of about so many GB (10^9 bytes)."""
+    """Write a cohort of about `gigabytes` (10^9 bytes)."""
     from nem2e_tf.cohorts.cohort import load_cohort
     from nem2e_tf.cohorts.synthetic.cohorts import write_repeated, write_synthetic
 
@@ -36,7 +35,7 @@ def make(folder: str, gigabytes: float) -> None:
 
 
 def memory_of_session(session: int) -> dict[int, int]:
-    """Bytes of memory that are no file's, of each process of a session."""
+    """Bytes of memory not backed by files, of each process of a session."""
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -54,7 +53,7 @@ def memory_of_session(session: int) -> dict[int, int]:
 
 
 def size_of(folder: Path) -> int:
-    """Bytes of the files of a folder."""
+    """Size of the files in a folder, bytes."""
     total = 0
     for path in folder.rglob("*"):
         try:
@@ -65,12 +64,12 @@ def size_of(folder: Path) -> int:
 
 
 def watched(arguments: list[str], run: Path) -> dict[str, float]:
-    """Run a command in a session of its own, and watch it.
+    """Run a command in a session of its own and record its memory.
 
     Returns
     -------
     dict
-        Seconds; peak of all processes together and of the largest one (bytes); processes at most;
+        Seconds; peak memory of all processes and of the largest one (bytes); number of processes;
         peak of the run folder (bytes).
     """
     started = time.perf_counter()

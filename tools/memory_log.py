@@ -1,4 +1,4 @@
-"""What memory the processes that fit have needed."""
+"""Memory of the processes that compute fits, from the log that they write."""
 
 import numpy as np
 
@@ -9,11 +9,11 @@ def memory(log: str) -> tuple[float, float]:
     Returns
     -------
     peak : float
-        Sum of the largest resident memory of each process, MiB: no less than all of them needed at
-        a time, since pages that they share count several times. NaN without lines.
+        Sum of the peak resident memory of the processes, MiB: an upper bound of what they needed at
+        one time, as shared pages count several times. NaN if the log is empty.
     growth : float
-        Largest ratio of a process' memory after its last chunk to that after its third; NaN where
-        none has fitted more than three.
+        Largest ratio of a process's memory after its last chunk to that after its third; NaN if no
+        process fitted more than three.
     """
     rows = [[int(word) for word in line.split(",")] for line in log.splitlines()]
     processes: dict[int, list[tuple[int, int]]] = {}

@@ -1,9 +1,9 @@
-"""How far training at the paper's size is from what memory allows.
+"""Time of a training step at the paper's size against the limit that memory bandwidth sets.
 
-700 units and batch size 1: each matrix is read anew for every sample, forwards and backwards, and
-Adam reads four and writes three numbers a weight. Nothing is computed that hides this traffic, so
-the least time of a step is its bytes over the rates at which this machine, in the same run, reads a
-matrix of that size again and again, and arrays that no cache holds. Used by
+With 700 units and batch size 1, every matrix is read again for each sample, forwards and backwards,
+and Adam reads four numbers per weight and writes three. No computation hides this traffic, so a
+step takes at least its bytes divided by the bandwidth. Both bandwidths are measured in the same
+run: reading one matrix of that size repeatedly, and adding arrays that exceed the caches. Used by
 ``tools/bench-training --paper-size``.
 """
 

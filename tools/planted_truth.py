@@ -1,10 +1,12 @@
-"""Ask whether refiners find what was planted in the embedded cohorts.
+"""Check that refiners recover the distortions that were planted in the embedded cohorts.
 
-Lag: how much of a planted delay (in % of the cycle) `shift` and STDR-Net's temporal form remove on
-subjects they never saw, and where the temporal attention looks. Leak: whether STDR-Net's spatial
-form, which sees all channels, has a lower error than every model that sees the target's own.
+Lag: the share of a planted delay (in % of the cycle) that `shift` and the temporal STDR-Net remove
+on unseen subjects, and where the temporal attention points. Leak: whether the spatial STDR-Net,
+which sees all channels, has a lower error than every model that sees the target's counterpart only.
 
-Run by ``tools/planted-truth``, which makes the environment. Writes planted_truth.csv.
+    tools/planted-truth [--only lag|leak] [--table FILE.csv]
+
+Runs are in .cache/planted-truth and are resumed. Writes planted_truth.csv.
 """
 
 import argparse
@@ -36,7 +38,7 @@ SPATIAL = "stdr-net-spatial"
 
 
 def refined_cycles(run_path: Path, cohort: Cohort, model: str) -> np.ndarray:
-    """Put together what a model of a run made of every cycle while it was left out."""
+    """Collect a model's refined test cycles over all folds of a run."""
     run = open_run(run_path)
     _, folds = folds_of(cohort, run.settings)
     tests = {fold.group: fold.test for fold in folds}
@@ -54,7 +56,7 @@ def refined_cycles(run_path: Path, cohort: Cohort, model: str) -> np.ndarray:
 
 
 def planted_lag(folder: Path, name: str, *, jobs: int, settings: dict) -> list[dict]:
-    """How much of a planted lag is removed, by entry."""
+    """Share of a planted lag that each entry removes."""
     cohort = make(name, distortion=Distortion.pure_lag(percent=LAG_PERCENT)).cohort
     path = cohort.save(folder / f"{name}-lag")
     models = ("shift", "stdr-net-temporal")
@@ -86,7 +88,7 @@ def planted_lag(folder: Path, name: str, *, jobs: int, settings: dict) -> list[d
 
 
 def attention_offset(folder: Path, cohort: Cohort, settings: dict) -> float:
-    """Where STDR-Net's temporal attention looks, averaged over muscles and cycles."""
+    """Mean offset of the temporal attention of STDR-Net, over muscles and cycles."""
     refiner = train(cohort, "stdr-net-temporal", out=folder, pattern="one-entire", **settings)
     simulated = thin(cohort.simulated)
     offsets = []
@@ -98,7 +100,7 @@ def attention_offset(folder: Path, cohort: Cohort, settings: dict) -> float:
 
 
 def planted_leak(folder: Path, name: str, *, jobs: int, settings: dict) -> list[dict]:
-    """Whether all channels beat one where the target's channel holds other muscles' activity."""
+    """Compare all channels with one, where the counterpart holds other muscles' activity."""
     from scipy.stats import ttest_rel
 
     leaking = one_an_electrode(make(name, distortion=Distortion.pure_leak()).cohort)
@@ -129,9 +131,9 @@ def planted_leak(folder: Path, name: str, *, jobs: int, settings: dict) -> list[
 
 
 def one_an_electrode(cohort: Cohort) -> Cohort:
-    """Keep the first muscle of each electrode, for copies of a signal would count twice.
+    """Keep the first muscle of each electrode, as copies of a signal would count twice.
 
-    Of more than six every third is kept: a One-Entire model a muscle, subject and entry takes long.
+    Of more than six, every third is kept, to limit the number of One-Entire models.
     """
     kept = np.flatnonzero(~cohort.muscles["electrode"].duplicated().to_numpy())
     kept = kept[::3] if len(kept) > 6 else kept
@@ -143,7 +145,7 @@ def one_an_electrode(cohort: Cohort) -> Cohort:
 
 
 def main() -> None:
-    """Read the arguments, run both questions, write the table."""
+    """Parse the arguments, test both distortions, write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--folder",

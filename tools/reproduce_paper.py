@@ -1,12 +1,13 @@
-"""Run the paper's whole protocol on the embedded cohorts: 600 fits, its tables, its statistics.
+"""Run the complete protocol of the paper on the embedded cohorts: 600 fits, tables, statistics.
 
-One-Quarter and One-Entire with STDR-Net's temporal form, All-Entire with its spatial form, one
-model a muscle, leaving each subject out: 16 muscles x 3 patterns x 10 runners and 5 x 3 x 8
-walkers (Teramae et al. 2025). Interrupted, it goes on where it was; delete the folder of runs
-after a change of the package.
+One-Quarter and One-Entire with the temporal STDR-Net, All-Entire with the spatial one, one model
+per muscle, leaving one subject out at a time: 16 muscles x 3 patterns x 10 runners and 5 x 3 x 8
+walkers (Teramae et al. 2025).
 
-Run by ``tools/reproduce-paper``, which makes the environment. Writes improvement.csv,
-patterns.csv and costs.csv, which gets a row for each time that something was fitted.
+    tools/reproduce-paper [--recipe fast|paper] [--only walk|run] [--jobs N] [--tables FOLDER]
+
+Runs are in .cache/reproduce-paper and are resumed; delete them after a change of the package.
+Writes improvement.csv, patterns.csv and costs.csv, which gets one row each time fits are computed.
 """
 
 import argparse
@@ -46,7 +47,7 @@ def fit(
     results : DataFrame
         Rows of ``results.csv``.
     costs : dict
-        Seconds and memory of what was fitted now, and the number of these fits.
+        Seconds and memory of the fits that were computed now, and their number.
     """
     model, patterns = PARTS[part]
     path = folder / cohort
@@ -87,7 +88,7 @@ def fit(
 
 
 def report(cohort: str, results: pd.DataFrame, electrodes: dict[str, str]) -> list[pd.DataFrame]:
-    """Print the tables of a cohort and return both."""
+    """Print the two tables of a cohort and return them."""
     rates, patterns = improvement(results), between_patterns(results)
     shown = ["muscle", "pattern", "n", "rate", "rate_low", "rate_high", "rate_t", "rate_p"]
     shown += ["rate_p_holm", "skill", "skill_low", "skill_high", "skill_p_holm"]
@@ -105,26 +106,26 @@ def report(cohort: str, results: pd.DataFrame, electrodes: dict[str, str]) -> li
 
 
 def with_costs_before(now: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Put what was fitted now below what was fitted before."""
+    """Append the costs of this call to those of earlier ones."""
     now = now[now["fitted"] > 0]
     before = pd.read_csv(file) if file.exists() else now.iloc[:0]
     return pd.concat([table for table in (before, now) if len(table)] or [now], ignore_index=True)
 
 
 def short(value: float) -> str:
-    """Write a number with three digits."""
+    """Format a number with three digits."""
     return f"{value:.3g}" if abs(value) < 0.001 else f"{value:.3f}"
 
 
 def folder_name(chosen: Recipe) -> str:
-    """Tell runs of different sizes apart."""
+    """Name a run by its size."""
     if not chosen.name.endswith("+"):
         return chosen.name
     return f"{chosen.name[:-1]}-{chosen.units}-units-{chosen.epochs}-epochs"
 
 
 def main() -> None:
-    """Read the arguments, fit, print and write the tables."""
+    """Parse the arguments, fit, print and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--folder",

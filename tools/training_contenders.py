@@ -1,7 +1,7 @@
-"""The same training in the project's engine, in stock Keras and in PyTorch, each timed.
+"""The same training in this project's engine, in stock Keras and in PyTorch, each timed.
 
-36 cycles of 20 samples, Adam, one thread; times are of one epoch of one fit, in milliseconds. Used
-by ``tools/bench-training``.
+36 cycles of 20 samples, Adam, one thread; times are milliseconds per epoch and fit. Used by
+``tools/bench-training``.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ FITS_OF_SPATIAL = 8
 
 
 def problem(name: str, fits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Make inputs and targets of some fits."""
+    """Generate inputs and targets of several fits."""
     rng = np.random.default_rng(0)
     channels = CHANNELS_OF_SPATIAL if name == "stdr-net-spatial" else 1
     x = rng.random((fits * CYCLES, SAMPLES, channels), dtype=np.float32)
@@ -27,7 +27,7 @@ def problem(name: str, fits: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def epoch_times(epoch: Callable[[], Any], *, least: float = 1.5) -> float:
-    """Median time of an epoch in milliseconds, after two that do not count."""
+    """Median time of an epoch in milliseconds, after two untimed ones."""
     epoch()
     epoch()
     times: list[float] = []
@@ -39,7 +39,7 @@ def epoch_times(epoch: Callable[[], Any], *, least: float = 1.5) -> float:
 
 
 def time_engine(name: str, batch: int, *, units: int = UNITS) -> float:
-    """Milliseconds an epoch and fit in the engine."""
+    """Milliseconds per epoch and fit in the engine."""
     from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
@@ -86,14 +86,14 @@ def time_engine(name: str, batch: int, *, units: int = UNITS) -> float:
 
 
 def stock_model(name: str, channels: int, *, unroll: bool) -> Any:
-    """Make the same architecture of Keras' own layers."""
+    """Build the same architecture from stock Keras layers."""
     import keras
     from keras import layers, ops
 
     from nem2e_tf.zoo.layers import LuongDecoder
 
     class PlainDecoder(LuongDecoder):
-        """The decoder as one would write it: differentiated automatically."""
+        """The decoder in plain PyTorch, with automatic gradients."""
 
         def call(self, memory: Any, hidden: Any, cell: Any) -> Any:
             return super().call(memory, hidden, cell, training=False)[0]
@@ -139,7 +139,7 @@ def stock_model(name: str, channels: int, *, unroll: bool) -> Any:
 
 
 def time_keras(name: str, batch: int, *, unroll: bool) -> float:
-    """Milliseconds an epoch in ``keras.Model.fit``."""
+    """Milliseconds per epoch in ``keras.Model.fit``."""
     from nem2e_tf.training.chunk import set_up_tensorflow
 
     set_up_tensorflow()
@@ -150,7 +150,7 @@ def time_keras(name: str, batch: int, *, unroll: bool) -> float:
 
 
 def time_torch(name: str, batch: int) -> float:
-    """Milliseconds an epoch in eager PyTorch."""
+    """Milliseconds per epoch in eager PyTorch."""
     import torch
     from torch import nn
 

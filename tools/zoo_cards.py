@@ -1,4 +1,4 @@
-"""The cards of the published zoo: ``zoo/cards/<entry>.md`` from docstrings and results."""
+"""Cards of the published zoo: ``zoo/cards/<entry>.md``, from docstrings and results."""
 
 import inspect
 import re
@@ -30,7 +30,7 @@ PICTURED = {
 
 
 def render_cards(zoo: Path, cohorts: dict[str, str]) -> dict[str, str]:
-    """Write a card for every entry that has results.
+    """Render a card for every entry that has results.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def _caption(entry: Entry) -> str:
 
 
 def estimate(row: "pd.Series[Any]", name: str) -> str:
-    """Write a mean with its interval, if it has one."""
+    """Format a mean with its interval, if there is one."""
     if pd.isna(row[name]):
         return "-"
     # Entries that are the reference themselves have no spread and no interval.
@@ -179,10 +179,10 @@ def estimate(row: "pd.Series[Any]", name: str) -> str:
 
 
 def whole(value: float) -> str:
-    """Write a whole number, if it is known."""
+    """Format an integer, if it is known."""
     return "-" if pd.isna(value) else f"{value:.0f}"
 
 
 def milliseconds(value: float) -> str:
-    """Write a latency, if it was measured."""
+    """Format a latency, if it was measured."""
     return "-" if pd.isna(value) else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Pictures for the cards of the zoo: attention and coefficients of models made on ``walk``."""
+"""Pictures for the cards of the zoo: attention and coefficients of models trained on ``walk``."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ DOTS_AN_INCH = 100
 
 
 def has_picture(model: str) -> bool:
-    """Whether an entry has attention, or coefficients worth a picture."""
+    """Return whether an entry has attention or coefficients to draw."""
     return model == "linear" or bool(zoo.entry(model).attention)
 
 
 def draw(model: str, cohort: Path, cache: Path, pictures: Path) -> None:
-    """Make a model on a cohort and draw where it looks.
+    """Train a model on a cohort and draw its attention or coefficients.
 
     Parameters
     ----------

@@ -1,12 +1,14 @@
-"""Compute the published zoo; called by ``tools/regenerate_zoo``.
+"""Compute the published zoo: zoo/results/*.csv, the tables in zoo/README.md, and zoo/cards.
 
 The protocol is fixed: recipe ``fast``, output direct, seed 0; every entry under All-Entire with one
-model for all muscles, on every cohort.
-The real recording is taken from the folder NEM2E_SHARED_DATA, or ``../shared/data`` beside the
-checkout; where there is none, its rows stay as they are.
+model for all muscles, on every cohort. The real recording is read from the folder that
+NEM2E_SHARED_DATA names, or from ``../shared/data`` next to the checkout; without it, its rows stay
+unchanged. File sizes are those of float32 files of untrained networks, as training does not change
+them.
 
-Cross-validations go to a cache folder and go on where they were; delete it after a change of the
-package. Sizes are those of float32 files of the same networks, untrained: training changes no size.
+    tools/regenerate_zoo [--only NAME]... [--jobs N] [--cache FOLDER] | --table | --check
+
+Cross-validations are cached and resumed; delete the cache after a change of the package.
 """
 
 import argparse
@@ -39,7 +41,7 @@ class Task(NamedTuple):
 
 
 def tasks() -> Iterator[Task]:
-    """Everything that is published."""
+    """List all published tasks."""
     from nem2e_tf import zoo
 
     for cohort in zoo_table.COHORTS:
@@ -48,13 +50,13 @@ def tasks() -> Iterator[Task]:
 
 
 def recordings() -> Path:
-    """Folder of the real recording, there or not."""
+    """Folder of the real recording; it may not exist."""
     beside = CHECKOUT.parent / "shared" / "data"
     return Path(os.environ.get("NEM2E_SHARED_DATA", beside)).resolve() / "treadmill_walk"
 
 
 def make_cohort(name: str, folder: Path) -> None:
-    """Make a cohort in the cache."""
+    """Write a cohort to the cache."""
     if name != "treadmill":
         from nem2e_tf.cohorts.synthetic.cohorts import make
 
@@ -76,7 +78,7 @@ def make_cohort(name: str, folder: Path) -> None:
 def compute(
     group: list[Task], cache: Path, jobs: int
 ) -> list[tuple[Task, pd.DataFrame, dict[str, Any]]]:
-    """Cross-validate entries on one cohort under one pattern and weigh their exported files.
+    """Cross-validate entries on one cohort under one pattern, and measure their exported files.
 
     Returns
     -------
@@ -114,7 +116,7 @@ def compute(
 
 
 def latencies_of(group: list[Task], cache: Path) -> list[tuple[float, float, float]]:
-    """Measure the exported files of entries in turns, and nothing else meanwhile.
+    """Measure the exported files of entries in turn.
 
     Returns
     -------
@@ -131,12 +133,12 @@ def latencies_of(group: list[Task], cache: Path) -> list[tuple[float, float, flo
 
 
 def exported(task: Task, cache: Path) -> Path:
-    """Where the exported file of an entry is."""
+    """Folder of an entry's exported file."""
     return cache / task.cohort / f"{task.model}-{task.pattern}" / "exported"
 
 
 def weigh(task: Task, cache: Path, settings: Any) -> tuple[int, int]:
-    """Export an entry, untrained, and give its number of weights and the bytes of its files."""
+    """Export an untrained entry; return its number of weights and the size of its files, bytes."""
     import numpy as np
 
     from nem2e_tf.cohorts.cohort import load_cohort
@@ -186,7 +188,7 @@ def merge(file: Path, new: pd.DataFrame, key: list[str], order: list[tuple[str, 
 
 
 def publish(found: list[tuple[Task, pd.DataFrame, dict[str, Any]]], results: Path) -> None:
-    """Write what was computed into the CSV files."""
+    """Write the results to the CSV files."""
     from nem2e_tf.training.run_folder import versions
 
     order = [tuple(task) for task in tasks()]
@@ -211,7 +213,7 @@ def publish(found: list[tuple[Task, pd.DataFrame, dict[str, Any]]], results: Pat
 
 
 def processor() -> str:
-    """Name of the processor, as far as the system tells."""
+    """Name of the processor."""
     info = Path("/proc/cpuinfo")
     for line in info.read_text().splitlines() if info.exists() else ():
         if line.startswith("model name"):
@@ -220,7 +222,7 @@ def processor() -> str:
 
 
 def chosen(names: list[str]) -> list[Task]:
-    """Take the tasks that ``--only`` names, all without it."""
+    """Select the tasks that ``--only`` names; all without it."""
     everything = list(tasks())
     cohorts = {name for name in names if name in zoo_table.COHORTS}
     models = set(names) - cohorts
@@ -235,7 +237,7 @@ def chosen(names: list[str]) -> list[Task]:
 
 
 def regenerate(names: list[str], cache: Path, jobs: int) -> None:
-    """Compute what is asked for, then write CSV files and tables."""
+    """Compute the selected tasks, then write CSV files and tables."""
     from nem2e_tf.training.chunk import set_up_tensorflow
 
     todo = chosen(names)
@@ -267,7 +269,7 @@ def regenerate(names: list[str], cache: Path, jobs: int) -> None:
 
 
 def main() -> None:
-    """Read the arguments and do what they say."""
+    """Parse the arguments and run the selected mode."""
     parser = argparse.ArgumentParser(prog="tools/regenerate_zoo", description="Compute the zoo.")
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME", help="entry or cohort; repeatable"

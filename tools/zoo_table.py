@@ -1,13 +1,13 @@
-"""The tables and cards of the published zoo: from ``zoo/results/*.csv`` into Markdown.
+"""Tables and cards of the published zoo: ``zoo/results/*.csv`` rendered as Markdown.
 
 The CSV files are
 
 =====================  ============================================================================
-``<cohort>.csv``       rows of ``results.csv`` of every cross-validation: one a fold and muscle
-``costs.csv``          weights, size and latency of the exported files, one row an entry
-``summary.csv``        both put together: one row an entry, mean over muscles
-``planted_truth.csv``  what ``tools/planted-truth`` found, where it was run
-``about.csv``          with which versions and on which machine
+``<cohort>.csv``       rows of ``results.csv`` of every cross-validation: one per fold and muscle
+``costs.csv``          weights, size and latency of the exported files, one row per entry
+``summary.csv``        both combined: one row per entry, mean over muscles
+``planted_truth.csv``  results of ``tools/planted-truth``
+``about.csv``          versions and machine
 =====================  ============================================================================
 """
 
@@ -39,7 +39,7 @@ START, END = "<!-- results: written by tools/regenerate_zoo -->", "<!-- end of r
 
 
 def summary(folder: Path) -> pd.DataFrame:
-    """Put the folds' results and the costs together: one row an entry, mean over muscles."""
+    """Combine results and costs: one row per entry, mean over muscles."""
     tables = []
     for cohort in COHORTS:
         if (folder / f"{cohort}.csv").exists():
@@ -80,7 +80,7 @@ def render(folder: Path) -> str:
 
 
 def _planted(rows: pd.DataFrame) -> list[str]:
-    """Render what ``tools/planted-truth`` found."""
+    """Render the results of ``tools/planted-truth``."""
     lines = [
         "### Planted truth",
         "",
@@ -139,7 +139,7 @@ def write(zoo: Path = ZOO) -> None:
 
 
 def check(zoo: Path = ZOO) -> list[str]:
-    """What does not agree between the folds' results, ``summary.csv``, tables and cards."""
+    """List disagreements between results, ``summary.csv``, tables and cards."""
     results = zoo / "results"
     summed = results / "summary.csv"
     stated = summed.read_text(encoding="utf-8") if summed.exists() else ""
