@@ -1,6 +1,6 @@
 """Build the documentation site; its tutorials are run while it is built.
 
-    tools/docs [FOLDER]      .cache/docs/site if not given
+    tools/docs [FOLDER] [--quick]      .cache/docs/site if not given; --quick runs no code
 
 A block of code that fails, a missing picture, a broken link or any warning fails the build. The
 site needs no server and no network: open ``FOLDER/index.html``.
@@ -36,8 +36,11 @@ from mkdocs.exceptions import PluginError
 
 BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.M | re.S)
 TITLE = re.compile(r'title="([^"]+)"')
+# Types in docstrings are words ("path-like"), which are shown as if they were Python.
+TYPE = re.compile(r"<code>[^<]*\w - \w[^<]*</code>")
 IMAGE = re.compile(r'<img alt="([^"]*)" src="(scratch|screenshot):([^"]+)"\s*/?>')
 SECONDS = 600
+QUICK = "NEM2E_DOCS_QUICK"
 # A kernel asks programs for colours, which a page cannot show.
 PLAIN = "unset FORCE_COLOR CLICOLOR CLICOLOR_FORCE; export TERM=dumb NO_COLOR=1\n"
 SHELL = f"set -euo pipefail; {PLAIN}"
@@ -138,7 +141,7 @@ def run(markdown: str, folder: Path) -> str:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Run the page if it says so."""
-    if not page.meta.get("execute"):
+    if not page.meta.get("execute") or QUICK in os.environ:
         return markdown
     folder = scratch / Path(page.file.src_uri).with_suffix("")
     folder.mkdir(parents=True)
@@ -172,11 +175,13 @@ def screenshot(file: Path) -> Path | None:
 
 
 def on_page_content(html: str, page: Any, **_: Any) -> str:
-    """Put the pictures into the page itself."""
+    """Put the pictures into the page itself; mend the types of the reference."""
     folder = folders.get(page.file.src_uri, Path())
 
     def embedded(match: re.Match[str]) -> str:
         caption, kind, name = match.groups()
+        if QUICK in os.environ:
+            return f"<em>{caption}</em>"
         file: Path | None = folder / name
         if kind == "screenshot":
             file = screenshot(folder / name)
@@ -192,6 +197,8 @@ def on_page_content(html: str, page: Any, **_: Any) -> str:
             f'<figure><img alt="{label}" src="{source}"><figcaption>{caption}</figcaption></figure>'
         )
 
+    if page.file.src_uri == "reference/python.md":
+        html = TYPE.sub(lambda match: match[0].replace(" - ", "-"), html)
     return IMAGE.sub(embedded, html)
 
 
@@ -200,11 +207,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the documentation site.")
     cache = Path(os.environ.get("NEM2E_TOOL_CACHE", ".cache/docs"))
     parser.add_argument("folder", type=Path, nargs="?", default=cache / "site")
-    folder = parser.parse_args().folder.absolute()
+    parser.add_argument("--quick", action="store_true", help="run no code; no pictures")
+    arguments = parser.parse_args()
+    folder = arguments.folder.absolute()
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}  # an advertisement
+    if arguments.quick:
+        environment[QUICK] = "1"
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder],
         cwd=CHECKOUT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},  # an advertisement
+        env=environment,
         check=False,
     )
     if done.returncode:

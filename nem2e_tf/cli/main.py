@@ -41,6 +41,7 @@ class LazyGroup(click.Group):
             ctx.fail(f"no command {cmd_name!r}{near(cmd_name, list(self.modules))}")
         module, name, _ = self.modules[cmd_name]
         command: click.Command = getattr(importlib.import_module(f"nem2e_tf.cli.{module}"), name)
+        command.name = cmd_name
         ctx.meta[_COMMAND] = command
         return command
 
