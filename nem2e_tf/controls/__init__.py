@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.errors import InputError, near
@@ -11,7 +12,15 @@ if TYPE_CHECKING:
     from nem2e_tf.controls.source import AnyCohort, AnyRun
     from nem2e_tf.refiners.refiner import Refiner
 
-CONTROLS = ("blind", "oracle", "shortcut", "wrong-subject", "shuffle", "attention")
+# Where the function of each control is, imported when it is called.
+CONTROLS = {
+    "blind": ("blind", "blind"),
+    "oracle": ("oracle", "oracle"),
+    "shortcut": ("changed_input", "shortcut"),
+    "wrong-subject": ("changed_input", "wrong_subject"),
+    "shuffle": ("shuffle", "shuffle"),
+    "attention": ("attention", "attention"),
+}
 
 
 def control(
@@ -62,26 +71,11 @@ def control(
         No such control, the run is not finished or of another cohort, an option is out of range, or
         the output folder holds something else.
     """
-    examined: Any = run
-    if kind == "blind":
-        from nem2e_tf.controls.blind import blind
-
-        return blind(examined, out=out)
-    shared: dict[str, Any] = {"cohort": cohort, "models": models, "out": out, **options}
-    if kind == "oracle":
-        from nem2e_tf.controls.oracle import oracle
-
-        return oracle(examined, **shared)
-    if kind in ("shortcut", "wrong-subject"):
-        from nem2e_tf.controls.changed_input import changed_input
-
-        return changed_input(examined, kind, **shared)
-    if kind == "shuffle":
-        from nem2e_tf.controls.shuffle import shuffle
-
-        return shuffle(examined, **shared)
-    if kind == "attention":
-        from nem2e_tf.controls.attention import attention
-
-        return attention(examined, **shared)
-    raise InputError(f"kind {kind}: expected {', '.join(CONTROLS)}{near(kind, CONTROLS)}")
+    if kind not in CONTROLS:
+        raise InputError(f"kind {kind}: expected {', '.join(CONTROLS)}{near(kind, list(CONTROLS))}")
+    module, name = CONTROLS[kind]
+    function = getattr(import_module(f"{__name__}.{module}"), name)
+    if kind != "blind":
+        options |= {"cohort": cohort, "models": models}
+    found: ControlResults = function(run, out=out, **options)
+    return found

@@ -99,9 +99,9 @@ class Case:
         return self.composition.muscles_of(self.name)
 
     @property
-    def n_cycles(self) -> NDArray[np.intp]:
-        """Cycles with EMG, per muscle."""
-        return np.asarray((~np.isnan(self.measured).any(axis=1)).sum(axis=0))
+    def known(self) -> NDArray[np.bool_]:
+        """Cycles and muscles with EMG."""
+        return np.asarray(~np.isnan(self.measured).any(axis=1))
 
     def attention(self) -> NDArray[np.float64]:
         """Mean over cycles of the attention weights [sample out, token]."""
@@ -112,26 +112,16 @@ class Case:
 
     def errors(self, inputs: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
         """Error per muscle with each of several inputs [cycle, sample, channel]."""
-        keep = np.asarray(~np.isnan(self.measured).any(axis=1))
-        found: list[NDArray[np.float64]] = []
         # A call takes about as long for a few cycles as for hundreds: several inputs in one.
         step = max(1, MAX_CYCLES // len(self.simulated))
+        found: list[NDArray[np.float64]] = []
         for at in range(0, len(inputs), step):
-            some = inputs[at : at + step]
-            refined = refine(
-                self.model, np.concatenate(some), self.composition, muscle=self.muscles[0]
-            )
-            found += [
-                group_error(rmse(self.measured, part), self.conditions, keep=keep)
-                for part in np.split(refined, len(some))
-            ]
+            some = np.concatenate(inputs[at : at + step])
+            refined = refine(self.model, some, self.composition, muscle=self.muscles[0])
+            for part in np.split(refined, len(some) // len(self.simulated)):
+                error = rmse(self.measured, part)
+                found.append(group_error(error, self.conditions, keep=self.known))
         return found
-
-    def tokens(self, count: int) -> list[str]:
-        """Names of the channels, or positions of the samples in % of the cycle."""
-        if self.kind == SPATIAL:
-            return list(self.composition.channels)
-        return [f"{percent:.1f}" for percent in np.linspace(0.0, 100.0, count)]
 
 
 def attention(
@@ -202,7 +192,16 @@ def attention(
     else:
         source = open_source(run, cohort, models=models)
         about, settings = source.about, settings | {"models": list(source.models)}
-        fits = _fits_with_attention(source)
+        plan, models = source.run.plan, source.models
+        fits = [
+            index
+            for index in source.fits()
+            if zoo.entry(plan.configurations[plan.fits[index].configuration].model).attention
+        ]
+        if not fits:
+            raise InputError(
+                f"{source.run.path}: expected an entry with attention, found {', '.join(models)}"
+            )
         notes = source.keep_weights(fits, jobs=jobs, progress=progress, on_plan=on_plan)
         cases = _of_run(source, fits)
     tables, more = _examine(cases, sets=sets, seed=seed)
@@ -216,35 +215,16 @@ def attention(
     )
 
 
-def _fits_with_attention(source: Source) -> list[int]:
-    plan = source.run.plan
-    fits = [
-        index
-        for index in source.fits()
-        if zoo.entry(plan.configurations[plan.fits[index].configuration].model).attention
-    ]
-    if not fits:
-        raise InputError(
-            f"{source.run.path}: expected an entry with attention, found {', '.join(source.models)}"
-        )
-    return fits
-
-
 def _of_run(source: Source, fits: Sequence[int]) -> Iterator[Case]:
     curves = held_out_curves(source.run, source.cohort)
     simulated = thin(source.cohort.simulated)
     for found in fold_models(source, fits):
         test = found.fold.test
-        yield Case(
-            found.entry(source, by=curves.by),
-            found.model,
-            found.composition,
-            found.fit.muscle,
-            simulated[test],
-            curves.measured[test][:, :, found.columns(curves)],
-            curves.conditions[test],
-            simulated[found.fold.train].mean(axis=0, dtype=np.float64),
-        )
+        measured = curves.measured[test][:, :, found.columns(curves)]
+        usual = simulated[found.fold.train].mean(axis=0, dtype=np.float64)
+        entry, name = found.entry(source, by=curves.by), found.fit.muscle
+        some = (simulated[test], measured, curves.conditions[test], usual)
+        yield Case(entry, found.model, found.composition, name, *some)
 
 
 def _of_refiner(refiner: Refiner) -> tuple[list[Case], list[str]]:
@@ -262,20 +242,14 @@ def _of_refiner(refiner: Refiner) -> tuple[list[Case], list[str]]:
         notes.append("The refiner contains no calibration cycles: nothing was masked.")
     entry = {name: str(getattr(info, name)) for name in SETTINGS if name != "recipe"}
     entry |= {"recipe": str(info.recipe.get("name", "")), "seed": "0"}
+    entry = {"by": "subject", **entry, "group": HELD_OUT}
+    simulated, conditions = reference.simulated[own], np.full(int(own.sum()), HELD_OUT)
     cases = []
     for name, model in refiner.models.items():
         columns = [info.composition.muscles.index(m) for m in info.composition.muscles_of(name)]
+        measured = reference.measured[own][:, :, columns]
         cases.append(
-            Case(
-                {"by": "subject", **entry, "group": HELD_OUT},
-                model,
-                info.composition,
-                name,
-                reference.simulated[own],
-                reference.measured[own][:, :, columns],
-                np.full(int(own.sum()), HELD_OUT),
-                usual,
-            )
+            Case(entry, model, info.composition, name, simulated, measured, conditions, usual)
         )
     return cases, notes
 
@@ -285,7 +259,7 @@ def _examine(
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Tables of attention and of masking; and notes."""
     by_group: dict[tuple[str, ...], dict[str, list[NDArray[np.float64]]]] = {}
-    kinds: dict[tuple[str, ...], tuple[str, list[str]]] = {}
+    kinds: dict[tuple[str, ...], tuple[str, Sequence[str]]] = {}
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     for case in cases:
@@ -299,17 +273,19 @@ def _examine(
         weights = case.attention()
         key = (*(case.entry[column] for column in SETTINGS), case.name)
         by_group.setdefault(key, {}).setdefault(case.entry["group"], []).append(weights)
-        kinds[key] = case.kind, case.tokens(weights.shape[1])
+        percents = np.linspace(0.0, 100.0, weights.shape[1])
+        spatial = case.kind == SPATIAL
+        tokens = case.composition.channels if spatial else [f"{at:.1f}" for at in percents]
+        kinds[key] = case.kind, tokens
         rows += _mask(case, weights, sets=sets, seed=seed)
     if not rows:
         raise InputError(f"attention: nothing to examine ({'; '.join(dict.fromkeys(notes))})")
     tables: list[pd.DataFrame] = []
     top: list[pd.DataFrame] = []
     for key, groups in by_group.items():
-        kind, tokens = kinds[key]
         means = np.stack([np.mean(seeds, axis=0) for seeds in groups.values()])
-        table = weight_table(means, tokens=tokens)
-        names = dict(zip((*SETTINGS, "muscle"), key, strict=True)) | {"attention": kind}
+        table = weight_table(means, tokens=kinds[key][1])
+        names = dict(zip((*SETTINGS, "muscle"), key, strict=True)) | {"attention": kinds[key][0]}
         for one, found in ((table, tables), (top_tokens(table), top)):
             found.append(pd.DataFrame(names, index=one.index).join(one))
     counts = ["n_tokens", "n_masked"]
@@ -345,7 +321,7 @@ def _mask(
         {
             **case.entry,
             "muscle": muscle,
-            "n_cycles": int(case.n_cycles[number]),
+            "n_cycles": int(case.known[:, number].sum()),
             "n_tokens": n_tokens,
             "n_masked": count,
             "n_random": sets,

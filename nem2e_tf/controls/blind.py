@@ -92,7 +92,9 @@ def input_blind(results: pd.DataFrame) -> pd.DataFrame:
     # The simulation itself differs from its own reference by the rounding of float32.
     gained = table["gain"] > 1e-6 * summary["rmse_simulated"]
     table["share"] = table["mean_pattern_gain"] / table["gain"].where(gained)
-    table["verdict"] = [_verdict(row) for row in table.to_dict("records")]
+    low, high = table["skill_low"], table["skill_high"]
+    cases = [low.isna() | high.isna(), low > 0, high < 0]
+    table["verdict"] = np.select(cases, [UNKNOWN, ADDS, WORSE], UNCLEAR)
     return table.assign(notes=summary["notes"])
 
 
@@ -144,15 +146,6 @@ def sentences(table: pd.DataFrame, *, by: str) -> list[str]:
     return lines
 
 
-def _verdict(row: Mapping[Any, Any]) -> str:
-    low, high = row["skill_low"], row["skill_high"]
-    if np.isnan(low) or np.isnan(high):
-        return UNKNOWN
-    if low > 0:
-        return ADDS
-    return WORSE if high < 0 else UNCLEAR
-
-
 def _name(row: Mapping[Any, Any], rows: pd.DataFrame) -> str:
     """The model, and the settings in which its entries differ."""
     name = str(row["model"])
@@ -169,11 +162,8 @@ def _name(row: Mapping[Any, Any], rows: pd.DataFrame) -> str:
 def _about(folder: Path) -> dict[str, Any]:
     header = read_json(folder / MARKER)
     try:
-        cohort = {name: header["cohort"][name] for name in ("name", "digest")}
-        return {
-            "run": {"name": folder.resolve().name, "settings": header["settings"]},
-            "cohort": cohort,
-        }
+        run = {"name": folder.resolve().name, "settings": header["settings"]}
+        return {"run": run, "cohort": {name: header["cohort"][name] for name in ("name", "digest")}}
     except (KeyError, TypeError) as error:
         raise InputError(
             f"{folder / MARKER}: expected a run of this version, found one without {error}"

@@ -7,6 +7,7 @@ stronger one gives another subject's cycle of the same condition, which is a per
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,9 @@ from nem2e_tf.controls.source import (
 )
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.metrics import rmse
-from nem2e_tf.evaluation.results import BLOCK
+from nem2e_tf.evaluation.results import BLOCK, by_columns
 from nem2e_tf.evaluation.scoring import group_error, ratio
-from nem2e_tf.evaluation.statistics import OVERALL, estimate, summarise_groups
+from nem2e_tf.evaluation.statistics import ENTRY, estimate, summarise_groups
 from nem2e_tf.training.backends.processes import Progress
 from nem2e_tf.training.kept import Curves, held_out_curves
 from nem2e_tf.training.rows import thin
@@ -50,8 +51,8 @@ Change = Callable[[int, NDArray[np.intp]], NDArray[np.float32]]
 
 def changed_input(
     run: AnyRun,
-    kind: str,
     *,
+    kind: str,
     cohort: AnyCohort | None = None,
     models: Iterable[str] = (),
     draws: int = 8,
@@ -127,13 +128,13 @@ def changed_input(
         about=source.about,
         settings={"draws": draws, "seed": seed, "models": list(source.models)},
         notes=[NOTES[kind], *notes],
-        tables={
-            "summary": _with_inputs(summary, by_cycle),
-            "groups": by_group,
-            "inputs": by_cycle,
-        },
+        tables={"summary": _with_inputs(summary, by_cycle), "groups": by_group, "inputs": by_cycle},
         out=out,
     )
+
+
+shortcut = partial(changed_input, kind=SHORTCUT)
+wrong_subject = partial(changed_input, kind=WRONG_SUBJECT)
 
 
 def _change(kind: str, source: Source, curves: Curves, *, seed: int, draws: int) -> Change:
@@ -200,17 +201,13 @@ def _scores(
 
 def _with_inputs(summary: pd.DataFrame, inputs: pd.DataFrame) -> pd.DataFrame:
     """Add the test over inputs, the paper's unit, to the rows of muscles."""
-    keys = ["by", "model", "pattern", "targets", "output", "recipe", "muscle"]
-    means = inputs.groupby([*keys, "cycle"], sort=False)["rate_changed"].mean()
+    keys = [*ENTRY[:-1], "muscle"]
+    means = inputs.groupby([*keys, "cycle"], sort=False)["rate_changed"].mean().reset_index()
     found = {
-        key: estimate(values, blocks=key[0] == BLOCK)
-        for key, values in means.groupby(keys, sort=False)
+        tuple(names.values()): estimate(part["rate_changed"], blocks=names["by"] == BLOCK)
+        for names, part in by_columns(means, keys)
     }
-    nothing = estimate([])
-    rows = [
-        nothing if row["muscle"] == OVERALL else found[tuple(row[name] for name in keys)]
-        for row in summary.to_dict("records")
-    ]
+    rows = [found.get(key, estimate([])) for key in summary[keys].itertuples(index=False)]
     notes = summary.pop("notes")
     summary["inputs"] = [row.n for row in rows]
     summary["inputs_rate"] = [row.mean for row in rows]

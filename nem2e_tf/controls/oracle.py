@@ -179,11 +179,7 @@ def with_timing_of(
 
 
 def split_gain(
-    measured: ArrayLike,
-    *,
-    simulated: ArrayLike,
-    refined: ArrayLike,
-    conditions: Sequence[str],
+    measured: ArrayLike, *, simulated: ArrayLike, refined: ArrayLike, conditions: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Split one group's gain over the simulation into amplitude, timing and shape.
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError, near
+from nem2e_tf.evaluation.results import SETTINGS
 from nem2e_tf.refiners.patterns import Composition, joined, model_input
 from nem2e_tf.training.cross_validation import on_disk
 from nem2e_tf.training.kept import Curves, check_cohort, keep_weights, read_weights
@@ -51,12 +52,9 @@ class Source:
 
     def fits(self) -> list[int]:
         """Fits of the models, in the order of the plan."""
-        configurations = self.run.plan.configurations
-        return [
-            index
-            for index, fit in enumerate(self.run.plan.fits)
-            if configurations[fit.configuration].model in self.models
-        ]
+        plan = self.run.plan
+        models = [plan.configurations[fit.configuration].model for fit in plan.fits]
+        return [index for index, model in enumerate(models) if model in self.models]
 
     def keep_weights(self, fits: Sequence[int], **options: Any) -> list[str]:
         """Fit again what has no weights in the run folder; see `training.kept.keep_weights`."""
@@ -124,8 +122,6 @@ class FoldModel:
 
     Attributes
     ----------
-    index : int
-        Number of the fit in the plan.
     fit : Fit
     configuration : Configuration
     composition : Composition
@@ -134,7 +130,6 @@ class FoldModel:
         Valid until the next one: fits of one network share it.
     """
 
-    index: int
     fit: Fit
     configuration: Configuration
     composition: Composition
@@ -156,17 +151,9 @@ class FoldModel:
 
     def entry(self, source: Source, *, by: str) -> dict[str, str]:
         """Columns that name the entry, seed and group."""
-        configuration = self.configuration
-        return {
-            "by": by,
-            "model": configuration.model,
-            "pattern": configuration.pattern,
-            "targets": configuration.targets,
-            "output": configuration.output,
-            "recipe": source.run.settings.recipe.name,
-            "seed": str(self.fit.seed),
-            "group": self.fit.group,
-        }
+        settings = {name: str(getattr(self.configuration, name)) for name in SETTINGS[:-1]}
+        settings |= {"recipe": source.run.settings.recipe.name, "seed": str(self.fit.seed)}
+        return {"by": by, **settings, "group": self.fit.group}
 
 
 def refine(
@@ -202,6 +189,5 @@ def fold_models(source: Source, fits: Sequence[int]) -> Iterator[FoldModel]:
         if key not in built:
             built[key] = workshop.model(configuration, composition.models.index(fit.muscle))
         built[key].set_weights(weights)
-        yield FoldModel(
-            index, fit, configuration, composition, workshop.folds[fit.group], built[key]
-        )
+        fold = workshop.folds[fit.group]
+        yield FoldModel(fit, configuration, composition, fold, built[key])

@@ -70,15 +70,14 @@ def curve_metrics(
     target, curves = np.asarray(measured, float), np.asarray(estimated, float)
     n_cycles, n_muscles = len(groups), len(muscles)
     expected = (n_cycles, target.shape[1] if target.ndim == 3 else 0, n_muscles)
-    for array, what in ((target, "measured"), (curves, "estimated")):
-        if array.shape != expected:
+    given: dict[str, Any] = {"measured": target, "estimated": curves, "conditions": conditions}
+    for name, values in {**given, "durations": durations}.items():
+        fits = expected if name in ("measured", "estimated") else expected[:1]
+        if np.shape(values) != fits:
             raise InputError(
-                f"{what}: expected [cycle, sample, muscle] of {n_cycles} cycles and "
-                f"{n_muscles} muscles, found {array.shape}"
+                f"{name}: expected shape {fits} of {n_cycles} cycles and {n_muscles} muscles, "
+                f"found {np.shape(values)}"
             )
-    for values, what in ((conditions, "conditions"), (np.asarray(durations), "durations")):
-        if len(values) != n_cycles:
-            raise InputError(f"{what}: expected one per cycle ({n_cycles}), found {len(values)}")
     lag = lag_percent(target, curves)
     scores = {
         "rmse": rmse(target, curves),

@@ -187,13 +187,10 @@ def lag_percent(
         raise InputError(f"lag: expected at least 4 samples per cycle, found {n_samples}")
     if not 1 <= search <= 50:
         raise InputError(f"search {search}: expected a range of 1..50 % of the cycle")
-    shape = np.moveaxis(reference, 1, -1).shape[:-1]
-    reference = np.moveaxis(reference, 1, -1).reshape(-1, n_samples)
-    curve = np.moveaxis(curve, 1, -1).reshape(-1, n_samples)
-
-    lag = np.full(len(reference), np.nan)
-    usable = ~np.isnan(_pearson(reference, curve))
-    lag[usable] = _peak(reference[usable], curve[usable], search)
+    (first, shape), (second, _) = _rows(reference), _rows(curve)
+    lag = np.full(len(first), np.nan)
+    usable = ~np.isnan(_pearson(first, second))
+    lag[usable] = _peak(first[usable], second[usable], search)
     return lag.reshape(shape)
 
 
@@ -233,6 +230,12 @@ def _pair(
             f"found {reference.shape} and {curve.shape}"
         )
     return reference, curve
+
+
+def _rows(curves: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[int, ...]]:
+    """Curves [row, sample], and the shape [cycle, ...] that their rows came from."""
+    last = np.moveaxis(curves, 1, -1)
+    return last.reshape(-1, curves.shape[1]), last.shape[:-1]
 
 
 def _pearson(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -339,9 +342,7 @@ def main_burst(curves: ArrayLike, *, threshold: float = THRESHOLD) -> Burst:
         )
     if not 0.0 < threshold < 1.0:
         raise InputError(f"threshold {threshold}: expected between 0 and 1")
-    rows = np.moveaxis(values, 1, -1)
-    shape = rows.shape[:-1]
-    rows = rows.reshape(-1, values.shape[1])
+    rows, shape = _rows(values)
     found = np.full((3, len(rows)), np.nan)
     largest = np.max(np.abs(rows), axis=1, initial=0.0)
     usable = np.ptp(rows, axis=1) > CONSTANT * largest if len(rows) else np.zeros(0, bool)

@@ -15,13 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from nem2e_tf.evaluation.results import (
-    BLOCK,
-    average_seeds,
-    by_columns,
-    by_muscle,
-    entry_columns,
-)
+from nem2e_tf.evaluation.results import BLOCK, average_seeds, by_columns, by_muscle, entry_columns
 from nem2e_tf.evaluation.statistics import OVERALL, RESOLUTION, estimate, holm, summarise
 from nem2e_tf.names import PATTERNS
 

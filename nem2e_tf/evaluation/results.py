@@ -21,12 +21,7 @@ SCORES = ("rmse_simulated", "rmse_mean_pattern", "rmse_refined", "rate", "skill"
 NUMBER_COLUMNS = ("n_cycles", *SCORES, "epochs", "seconds")
 RESULT_COLUMNS = (*TEXT_COLUMNS, *NUMBER_COLUMNS)
 REFERENCE_TEXT = ("muscle", "by", "group")
-REFERENCE_NUMBERS = (
-    "n_cycles",
-    "rmse_simulated",
-    "rmse_mean_pattern",
-    "rmse_mean_pattern_per_condition",
-)
+REFERENCE_NUMBERS = ("n_cycles", *SCORES[:2], "rmse_mean_pattern_per_condition")
 ENSEMBLE = "ensemble"
 SEEDS_MEAN = "seeds-mean"
 BLOCK = "block"

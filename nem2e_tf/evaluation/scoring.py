@@ -12,27 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.metrics import correlation, lag_percent, milliseconds, rmse
+from nem2e_tf.evaluation.results import SCORES
 
-SCORE_COLUMNS = (
-    "n_cycles",
-    "rmse_simulated",
-    "rmse_mean_pattern",
-    "rmse_refined",
-    "rate",
-    "skill",
-    "r",
-    "lag_ms",
-)
+SCORE_COLUMNS = ("n_cycles", *SCORES)
 
 # Larger arrays are scored in blocks of cycles, which bounds the memory of the lags.
 CYCLES_AT_A_TIME = 4096
 
 
 def group_error(
-    error_by_cycle: ArrayLike,
-    condition: ArrayLike,
-    *,
-    keep: "NDArray[np.bool_] | None" = None,
+    error_by_cycle: ArrayLike, condition: ArrayLike, *, keep: "NDArray[np.bool_] | None" = None
 ) -> NDArray[np.float64]:
     """Average an error over the cycles of each condition, then over the conditions of a group.
 
@@ -138,7 +127,7 @@ def score(
         "lag_ms": _mean_of_known(lag),
     }
     return [
-        {"n_cycles": int(n), **{name: float(columns[name][muscle]) for name in SCORE_COLUMNS[1:]}}
+        {"n_cycles": int(n), **{name: float(columns[name][muscle]) for name in SCORES}}
         for muscle, n in enumerate(keep.sum(axis=0))
     ]
 

@@ -414,7 +414,7 @@ def test_controls_take_objects_and_need_no_folder(given, tmp_path, monkeypatch):
 
 
 def test_every_control_has_its_columns():
-    assert tuple(COLUMNS) == CONTROLS
+    assert list(COLUMNS) == list(CONTROLS)
 
 
 def test_a_control_that_does_not_exist(given):
