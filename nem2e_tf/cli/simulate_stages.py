@@ -67,7 +67,7 @@ def _option(
         kind = next(part for part in typing.get_args(kind) if part is not type(None))
     origin = typing.get_origin(kind)
     if origin in (tuple, Mapping):
-        more["multiple"] = True
+        more |= {"multiple": True, "help": f"{text} May be repeated."}
     elif kind is bool and "/" not in flag:
         more["is_flag"] = True
     else:

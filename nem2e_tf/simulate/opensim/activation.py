@@ -77,7 +77,6 @@ def _read_so(settings: SoSettings) -> MotionInputs:
 
 def _setup_so(inputs: MotionInputs, folder: Path) -> ET.Element:
     settings: SoSettings = inputs.settings
-    assert inputs.span is not None
     start, end = inputs.span
     reserves = reserve_actuators(inputs.model, settings.reserve, settings.reserves)
     analysis = {
@@ -204,7 +203,6 @@ def _moco_job(tool: Tool, inputs: MotionInputs, folder: Path) -> dict[str, Any]:
     job = with_moments(tool, inputs, folder)
     problem: dict[str, Any] = {"setup": tool.setup_file}
     if inputs.own is None:
-        assert inputs.span is not None
         settings: MocoSettings = inputs.settings
         problem = {
             **job["facts"],

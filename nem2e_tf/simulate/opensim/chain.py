@@ -30,7 +30,7 @@ import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,7 +51,7 @@ from nem2e_tf.simulate.opensim.inputs import (
     require_cover,
     span_of,
 )
-from nem2e_tf.simulate.opensim.kinematics import IK, SCALE, IkSettings, ScaleSettings
+from nem2e_tf.simulate.opensim.kinematics import IK, SCALE, ScaleSettings
 from nem2e_tf.simulate.opensim.process import opensim_version
 from nem2e_tf.simulate.opensim.stage import Result, Tool, Watch, run_stage
 from nem2e_tf.simulate.opensim.tracking import CMC, RRA
@@ -101,7 +101,7 @@ class ChainSettings:
     skip_missing : bool
         Skip tasks whose marker is missing.
     load : tuple of str
-        Body that a plate acts on, as BODY=PREFIX, such as calcn_l=1_ground_force_v.
+        Body that a plate acts on, such as calcn_l=1_ground_force_v.
     start : float or None
         s; by default the start of the recording.
     end : float or None
@@ -131,7 +131,7 @@ class ChainSettings:
     static_tasks: Path | None = None
     tasks: Path | None = None
     skip_missing: bool = False
-    load: tuple[str, ...] = ()
+    load: tuple[str, ...] = field(default=(), metadata={"metavar": "BODY=PREFIX"})
     start: float | None = None
     end: float | None = None
     method: Method = "so"
@@ -205,14 +205,7 @@ def run_chain(
     from_markers = settings.motion.suffix.lower() == ".trc"
     scaling, notes = _scaling(settings, model)
     span, around = _check(settings, model, from_markers=from_markers)
-    kinematics = IkSettings(
-        model=settings.model,
-        markers=settings.motion,
-        tasks=settings.tasks,
-        skip_missing=settings.skip_missing,
-        start=around[0],
-        end=around[1],
-    )
+    kinematics = _shared(IK, settings, markers=settings.motion, start=around[0], end=around[1])
     if scaling is not None:
         SCALE.read(scaling)
     elif from_markers:
@@ -237,22 +230,18 @@ def run_chain(
     motion = settings.motion
     if from_markers:
         motion = run(IK, replace(kinematics, model=scaled))["motion"]
-    common: dict[str, Any] = {"model": scaled, "motion": motion, "forces": settings.forces}
-    common |= {"load": settings.load, "cutoff": settings.cutoff}
-    common |= {"start": span[0], "end": span[1]}
-    every = settings.every
+    changed: dict[str, Any] = {"model": scaled, "motion": motion}
+    changed |= {"start": span[0], "end": span[1]}
     if settings.rra:
-        reduced = run(RRA, RRA.settings(**common))
+        reduced = run(RRA, _shared(RRA, settings, **changed))
         # It ends up to a step before the span, and its steps are about a millisecond.
         time = read_storage(reduced["motion"]).time
-        common |= {"model": reduced["model"], "motion": reduced["motion"]}
-        common |= {"cutoff": -1.0, "start": float(time[0]), "end": float(time[-1])}
-        every = max(every, round(_FRAME / float(np.diff(time).mean())))
-    common["reserve"] = settings.reserve
-    if settings.method == "so":
-        common["every"] = every
-    tool = TOOLS[settings.method]
-    run(tool, tool.settings(**common))
+        changed = {"model": reduced["model"], "motion": reduced["motion"], "cutoff": -1.0}
+        changed |= {"start": float(time[0]), "end": float(time[-1])}
+        if settings.method == "so":
+            step = round(_FRAME / float(np.diff(time).mean()))
+            changed["every"] = max(settings.every, step)
+    run(TOOLS[settings.method], _shared(TOOLS[settings.method], settings, **changed))
     write_storage(folder / ACTIVATION, activations(stages[-1], model.muscles))
     chain = Chain(folder, folder / ACTIVATION, tuple(stages), tuple(notes))
     given = dataclasses.asdict(settings).items()
@@ -283,19 +272,24 @@ def _scaling(settings: ChainSettings, model: ModelFile) -> tuple[ScaleSettings |
             f"{settings.model}: mass scaled from {model.mass:.4g} to {settings.mass:.4g} kg, "
             "lengths unchanged; give a height, or a static trial with measurements, to scale them"
         )
-    scaling = ScaleSettings(
-        model=settings.model,
-        mass=settings.mass,
-        static=settings.static,
-        measurements=settings.measurements,
-        factors=settings.factors,
-        marker_set=settings.marker_set,
+    scaling = _shared(
+        SCALE,
+        settings,
         tasks=settings.static_tasks,
-        height=settings.height,
-        model_height=settings.model_height,
+        start=None,
+        end=None,
         keep_mass_distribution=not by_markers,
     )
     return scaling, notes
+
+
+def _shared(tool: Tool, settings: ChainSettings, **changed: Any) -> Any:
+    """Settings of a stage: the fields of the same name, and those that differ."""
+    names = {one.name for one in dataclasses.fields(tool.settings)} - set(changed)
+    if tool is not IK:
+        names -= {"tasks"}  # those of the chain are for inverse kinematics
+    same = {name: getattr(settings, name) for name in names if hasattr(settings, name)}
+    return tool.settings(**same, **changed)
 
 
 def _check(settings: ChainSettings, model: ModelFile, *, from_markers: bool) -> tuple[Span, Span]:

@@ -26,6 +26,7 @@ from nem2e_tf.simulate.opensim.files import (
 from nem2e_tf.simulate.opensim.inputs import (
     SHORTEST_STEP,
     Loads,
+    Span,
     motion_file,
     read_loads,
     read_motion,
@@ -58,8 +59,8 @@ class DynamicsSettings:
     forces : Path
         Ground reaction (.mot, .sto) or OpenSim's external loads (.xml).
     load : tuple of str
-        Body that a plate acts on, as BODY=PREFIX, such as calcn_l=1_ground_force_v; one for each
-        plate if the column names do not show the foot.
+        Body that a plate acts on, such as calcn_l=1_ground_force_v; one for each plate if the
+        column names do not show the foot.
     start : float or None
         s; by default the start of the recording.
     end : float or None
@@ -69,14 +70,13 @@ class DynamicsSettings:
     reserve : float
         Optimal force of the reserve actuators, N m; the smaller, the more costly to use.
     reserves : mapping of str to float
-        Optimal force of the reserve of one coordinate, such as a trunk without muscles, N m. May
-        be repeated.
+        Optimal force of the reserve of one coordinate, such as a trunk without muscles, N m.
     """
 
     model: Path
     motion: Path
     forces: Path
-    load: tuple[str, ...] = ()
+    load: tuple[str, ...] = field(default=(), metadata={"metavar": "BODY=PREFIX"})
     start: float | None = None
     end: float | None = None
     cutoff: float = 6.0
@@ -99,6 +99,7 @@ class MotionInputs(Inputs):
         Low-pass filter of the motion, Hz; -1 for none.
     """
 
+    span: Span
     model: ModelFile
     motion: Storage
     loads: Loads
@@ -113,18 +114,21 @@ def read_inputs(settings: DynamicsSettings) -> MotionInputs:
     InputError
         A file is unreadable, a body is unknown, or motion or forces do not cover the span.
     """
-    asked = settings.start, settings.end
-    inputs = _read(settings.model, settings.motion, settings.forces, asked, given=settings.load)
-    model = inputs["model"]
+    inputs = _read(
+        (settings.model, settings.motion, settings.forces),
+        (settings.start, settings.end),
+        files=(settings.model, settings.motion, *files_of(settings.forces)),
+        load=settings.load,
+        cutoff=settings.cutoff,
+        settings=settings,
+    )
     for name in settings.reserves:
-        if name not in model.free:
+        if name not in inputs.model.free:
             raise InputError(
-                f"reserves {name}: expected a free coordinate of {model.path.name}, found "
-                f"none{near(name, model.free)}"
+                f"reserves {name}: expected a free coordinate of {settings.model.name}, found "
+                f"none{near(name, inputs.model.free)}"
             )
-    files = (settings.model, settings.motion, *files_of(settings.forces))
-    inputs["notes"] += inputs["loads"].notes
-    return MotionInputs(files=files, settings=settings, cutoff=settings.cutoff, **inputs)
+    return inputs
 
 
 def own_inputs(
@@ -143,29 +147,31 @@ def own_inputs(
     motion, cutoff, model, loads : str
         Elements of the motion, its filter, the model and the external loads.
     """
-    span = own.numbers("initial_time", "final_time")
-    asked = (span[0], span[1]) if len(span) == 2 else (None, None)
-    files = own.require_files(model, motion, loads)
-    inputs = _read(files[0], files[1], files[2], asked)
-    inputs["notes"] = (*own.notes, *inputs["notes"])
-    frequency = own.numbers(cutoff) or [-1.0]
-    return MotionInputs(files=own.inputs, own=own, cutoff=frequency[0], **inputs)
+    return _read(
+        own.require_files(model, motion, loads),
+        own.span("initial_time", "final_time"),
+        files=own.inputs,
+        notes=own.notes,
+        cutoff=(own.numbers(cutoff) or [-1.0])[0],
+        own=own,
+    )
 
 
 def _read(
-    model_file: Path,
-    motion_path: Path,
-    forces: Path,
+    paths: Sequence[Path],
     asked: tuple[float | None, float | None],
     *,
-    given: Sequence[str] = (),
-) -> dict[str, Any]:
-    model = read_model(model_file)
-    motion, notes = read_motion(motion_path, model)
-    loads = read_loads(forces, model, given=given)
-    span = span_of(asked, motion.time, where=motion_path)
-    require_cover(loads.forces.time, span, where=loads.forces.path or forces, what="forces")
-    return {"model": model, "motion": motion, "loads": loads, "span": span, "notes": notes}
+    load: Sequence[str] = (),
+    notes: tuple[str, ...] = (),
+    **known: Any,
+) -> MotionInputs:
+    model = read_model(paths[0])
+    motion, found = read_motion(paths[1], model)
+    loads = read_loads(paths[2], model, given=load)
+    span = span_of(asked, motion.time, where=paths[1])
+    require_cover(loads.forces.time, span, where=loads.forces.path or paths[2], what="forces")
+    notes = (*notes, *found, *loads.notes)
+    return MotionInputs(model=model, motion=motion, loads=loads, span=span, notes=notes, **known)
 
 
 def write_loads(inputs: MotionInputs, folder: Path) -> str:
@@ -257,7 +263,6 @@ def force_gates(
         for label in (inverse_dynamics.labels if inverse_dynamics is not None else ())
         if inverse_dynamics is not None and label.endswith("_moment")
     }
-    assert inputs.span is not None
     peak = inputs.loads.peak(*inputs.span)
     return [
         *residual_gates(forces, moments, external=peak, height=facts["com_height"]),

@@ -341,6 +341,11 @@ class OwnSetup:
                 f"{self.path}: expected numbers in <{tags[0]}>, found {texts!r}"
             ) from None
 
+    def span(self, *tags: str) -> tuple[float, float] | tuple[None, None]:
+        """Start and end in some elements; None if they hold no two numbers."""
+        found = self.numbers(*tags)
+        return (found[0], found[1]) if len(found) == 2 else (None, None)
+
     def write(self, path: Path, outputs: Mapping[str, object]) -> None:
         """Write the setup with some of its elements replaced.
 

@@ -44,7 +44,7 @@ class IkSettings:
         OpenSim's IKTaskSet with the weights of the markers; the file must have every marker that
         it applies. By default every marker that model and file share has the weight 1.
     weights : mapping of str to float
-        Weight of a marker without an IKTaskSet; 0 excludes it. May be repeated.
+        Weight of a marker without an IKTaskSet; 0 excludes it.
     skip_missing : bool
         Skip tasks whose marker is missing in the file or the model, with a note.
     start : float or None
@@ -107,11 +107,9 @@ def _read_ik(settings: IkSettings) -> _IkInputs:
 def _own_ik(own: OwnSetup) -> Inputs:
     model_file, marker_file = own.require_files("model_file", "marker_file")
     markers, names = read_markers(marker_file, read_model(model_file))
-    span = own.numbers("time_range")
-    asked = (span[0], span[1]) if len(span) == 2 else (None, None)
-    found = span_of(asked, markers.time, where=own.path)
-    notes = (*own.notes, *_gaps(markers, names, found))
-    return Inputs(files=own.inputs, span=found, notes=notes, own=own)
+    span = span_of(own.span("time_range"), markers.time, where=own.path)
+    notes = (*own.notes, *_gaps(markers, names, span))
+    return Inputs(files=own.inputs, span=span, notes=notes, own=own)
 
 
 def _ik_setup(inputs: _IkInputs, _folder: Path) -> ET.Element:

@@ -66,7 +66,7 @@ class TrackingSettings(DynamicsSettings):
         OpenSim's CMC_TaskSet with all tracking weights; by default all free coordinates are
         tracked.
     weights : mapping of str to float
-        Tracking weight of a coordinate without a CMC_TaskSet. May be repeated.
+        Tracking weight of a coordinate without a CMC_TaskSet.
     actuators : Path or None
         OpenSim's ForceSet with the actuators.
     constraints : Path or None
@@ -160,7 +160,6 @@ def _setup(
         tasks = {"objects": _tasks(inputs.model, settings.weights)}
         write_document(folder / "tasks.xml", element("CMC_TaskSet", tasks, name="tracking"))
         task_set = "tasks.xml"
-    assert inputs.span is not None
     common = {
         "model_file": inputs.model.path,
         "results_directory": ".",

@@ -18,10 +18,10 @@ from nem2e_tf.simulate.markers.converting import (
     SHIPPED,
     convert,
     read_mapping,
+    read_points,
     shipped_mapping,
     turn_to_opensim,
 )
-from nem2e_tf.simulate.markers.points import read_points
 
 FRAMES = 5
 TIME = np.arange(FRAMES) / 100
@@ -97,8 +97,8 @@ def test_landmarks_that_are_hardly_visible_are_gaps(tmp_path):
     found = convert(tmp_path / "pose.csv", "mediapipe")
     unseen = np.isnan(found.markers.marker("LCAL")).all(axis=1)
     assert unseen.tolist() == [False, True, False, True, False]
-    assert any("visibility below 0.5, gaps: LEFT_HEEL 2" in note for note in found.notes)
-    assert any("LCAL: not seen in 2 of 5 frames, the longest gap 1" in n for n in found.notes)
+    assert any("visibility below 0.5, treated as gaps: LEFT_HEEL 2" in note for note in found.notes)
+    assert any("LCAL: missing in 2 of 5 frames, the longest gap 1" in n for n in found.notes)
     assert not np.isnan(found.markers.marker("RCAL")).any()
 
 
@@ -132,7 +132,7 @@ def test_missing_points_are_all_named_and_others_left_out(tmp_path):
 
     landmarks(tmp_path / "walk.csv", "opencap", change=only_the_neck)
     found = convert(tmp_path / "walk.csv", "opencap")
-    assert any("markers without a point in the file, left out: C7" in n for n in found.notes)
+    assert any("markers without a point in the file, omitted: C7" in n for n in found.notes)
 
 
 def theia_content():
@@ -155,7 +155,7 @@ def theia_content():
 
 def test_theias_segments_become_joints_and_points_beside_them(tmp_path, monkeypatch):
     names, content = theia_content()
-    monkeypatch.setattr("nem2e_tf.simulate.markers.points.open_c3d", lambda path: content)
+    monkeypatch.setattr("nem2e_tf.simulate.markers.converting.open_c3d", lambda path: content)
     found = convert(tmp_path / "walk.c3d", "theia").markers
     # Theia: x right, y forward, z up, mm; OpenSim: x forward, y up, z right, m.
     i = names.index("r_shank_4X4")
@@ -188,7 +188,7 @@ def test_markers_of_a_c3d_file_keep_names_and_gaps(tmp_path):
     np.testing.assert_allclose(found.markers.marker("R.Heel")[2], [0.102, 0.302, -0.202])
     unseen = np.isnan(found.markers.marker("L.Heel")).all(axis=1)
     assert unseen.tolist() == [False, True, False, True, False]
-    assert any("L.Heel: 1 frames exactly at 0, 0, 0 taken as gaps" in n for n in found.notes)
+    assert any("L.Heel: 1 frames at exactly 0, 0, 0 treated as gaps" in n for n in found.notes)
     with pytest.raises(InputError, match=r"expected .*l_thigh_4X4.*found none"):
         convert(tmp_path / "walk.c3d", "theia")
     raw = (tmp_path / "walk.c3d").read_bytes()
@@ -265,7 +265,7 @@ def test_the_command_writes_a_file_and_tells_gaps(tmp_path):
     done = CliRunner().invoke(command, arguments)
     assert done.exit_code == 0, done.output
     assert done.stdout == f"{out}: 14 markers, 5 frames\n"
-    assert "RKJC: not seen in 2 of 5 frames, the longest gap 2 frames from 0.01 s" in done.stderr
+    assert "RKJC: missing in 2 of 5 frames, the longest gap 2 frames from 0.01 s" in done.stderr
     assert np.isnan(read_trc(out).marker("RKJC")).all(axis=1).sum() == 2
 
 
@@ -273,8 +273,8 @@ def test_the_command_writes_a_file_and_tells_gaps(tmp_path):
     ("arguments", "message"),
     [
         (["none.csv", "--from", "mediapipe", "-o", "o.trc"], "found no such file"),
-        (["none.txt", "--from", "mediapipe", "-o", "o.trc"], "expected a file .csv of mediapipe"),
-        (["none.csv", "--from", "trc", "-o", "o.trc"], "expected a file .trc of trc"),
+        (["none.txt", "--from", "mediapipe", "-o", "o.trc"], "expected a .csv file of mediapipe"),
+        (["none.csv", "--from", "trc", "-o", "o.trc"], "expected a .trc file of trc"),
         (["none.csv", "--from", "mediapipe", "-o", "o.csv"], "a name that ends in .trc"),
     ],
 )
