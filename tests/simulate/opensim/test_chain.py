@@ -160,7 +160,7 @@ def change(folder, what):
         ("angles", {}, ["walk.trc", "expected a marker file"]),
         ("", {"load": "foot_r=ground_force_r_v"}, ["expected a body", "'foot_r'"]),
         ("", {"end": 2.5}, ["walk.trc: expected a recording from 0 to 2.5 s"]),
-        ("", {"motion": "none.trc"}, ["none.trc", "cannot read it"]),
+        ("", {"motion": "none.trc"}, ["none.trc", "no such file"]),
         ("", {"tasks": "model.osim"}, ["IKTaskSet"]),
         ("", {"height": 1.8}, ["height", "only one"]),
         ("", {"mass": -1}, ["mass: expected more than 0 kg"]),
