@@ -13,6 +13,8 @@ notebook, in a scratch folder of its own:
 - any block with ``title="FILE"``: written to that file, not run;
 - ``bash hidden`` and ``python hidden``: run, but neither they nor their output are shown.
 
+A page with ``include: FILE`` is that file of the checkout.
+
 The output follows each block. ``![caption](scratch:FILE)`` shows a picture from the scratch folder,
 ``![caption](screenshot:FILE.html)`` a page as a browser shows it.
 """
@@ -140,7 +142,9 @@ def run(markdown: str, folder: Path) -> str:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Run the page if it says so."""
+    """Take in a document of the checkout, or run the page, if the page says so."""
+    if document := page.meta.get("include"):
+        return Path(CHECKOUT, document).read_text(encoding="utf-8").replace("](docs/", "](")
     if not page.meta.get("execute") or QUICK in os.environ:
         return markdown
     folder = scratch / Path(page.file.src_uri).with_suffix("")
