@@ -108,7 +108,6 @@ def rows_of(name: str, refiner: Any) -> Iterator[Row]:
 def _rows(refiner: Any) -> Iterator[Row]:
     from nem2e_tf.export.exporter import export
 
-    refined = refiner.predict(refiner.reference.simulated)
     with tempfile.TemporaryDirectory() as scratch:
         yield attempt(
             lambda: listed(
@@ -117,58 +116,49 @@ def _rows(refiner: Any) -> Iterator[Row]:
                 ).files[0]
             )
         )
-        yield from tflite_rows(refiner, refined, Path(scratch))
+        yield from tflite_rows(refiner, Path(scratch))
         yield attempt(
             lambda: listed(export(refiner, Path(scratch) / "onnx", formats=["onnx"]).files[0])
         )
 
 
-def tflite_rows(refiner: Any, refined: Any, scratch: Path) -> Iterator[Row]:
+def tflite_rows(refiner: Any, scratch: Path) -> Iterator[Row]:
     """Convert all TFLite formats in one child process; one row each, in the order of `TFLITE`."""
     from nem2e_tf.errors import InputError
-    from nem2e_tf.export import parity
+    from nem2e_tf.export.context import Choices, Export
     from nem2e_tf.export.formats import tflite
-    from nem2e_tf.export.formats.tflite_files import Choices, jobs_of
     from nem2e_tf.export.graph.pieces import pieces_of
 
     (piece,) = pieces_of(refiner)
+    refined = refiner.predict(refiner.reference.simulated)
     jobs = {}
     for form in ("loop", "unrolled"):
         precisions = tuple(p for own, p in TFLITE.values() if own == form)
-        choices = Choices(limits=parity.LIMITS, precisions=precisions, recurrence=form)
+        choices = Choices(precisions=precisions, recurrence=form)
         folder = scratch / form
         folder.mkdir()
-        for job in jobs_of(refiner, piece, choices, folder):
-            jobs[form, job.precision] = job
+        run = Export(refiner, choices, folder, folder, refined)
+        for job in tflite.write_graphs(run, piece):
+            jobs[form, job.precision] = run, job
     with contextlib.suppress(InputError):  # each file that is missing tells its own reason below
-        tflite.convert(list(jobs.values()))
+        tflite.convert([job for _, job in jobs.values()])
     for form, precision in TFLITE.values():
         if form == "unrolled" and precision == "float32" and not piece.has_recurrence:
             yield refused("no recurrence: the same as loop")
             continue
-        job = jobs[form, precision]
-        yield attempt(lambda job=job, form=form: checked_row(refiner, piece, refined, job, form))
+        run, job = jobs[form, precision]
+        yield attempt(lambda run=run, job=job: checked_row(run, piece, job))
 
 
-def checked_row(refiner: Any, piece: Any, refined: Any, job: Any, form: str) -> Row:
+def checked_row(run: Any, piece: Any, job: Any) -> Row:
     """Check one converted file, time it, and run it in the interpreter for microcontrollers."""
-    from nem2e_tf.export import parity
     from nem2e_tf.export.formats import tflite
     from nem2e_tf.export.latency import measure
 
     # once more for those that failed, alone: says why
     if not job.target.is_file():
         tflite.convert([job])
-    checked = tflite.finish(
-        job.target.read_bytes(),
-        refiner,
-        piece,
-        name=job.target.name,
-        refined=refined,
-        recurrence=form,
-        precision=job.precision,
-        limits=parity.LIMITS[job.precision],
-    )
+    checked = tflite.finish(run, piece, job)
     return {
         **compared([item.to_json() for item in checked.parity]),
         "operators": checked.audit.n_operators,
@@ -184,7 +174,7 @@ def arena(content: bytes) -> "float | str":
     from nem2e_tf.export.formats import micro
 
     try:
-        found = micro.measure(content)
+        found = micro.measure_micro(content)
     except InputError as error:
         return str(error)
     if not found.fits or found.arena_bytes is None:

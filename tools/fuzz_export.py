@@ -124,9 +124,9 @@ DAMAGES: tuple[Damage, ...] = (
 
 def forged(content: bytes, draw: random.Random) -> bytes:
     """Return the content damaged in the graph or in the metadata, with a valid checksum."""
-    inside = metadata.read(content, source="forged")
+    inside = metadata.read_tflite(content, source="forged")
     if draw.random() < 0.5:
-        return metadata.embed(content, _edited(inside, draw))
+        return metadata.embed_tflite(content, _edited(inside, draw))
     at = content.index(b'{"kind": ')
     _, size = json.JSONDecoder().raw_decode(content[at:].decode("latin-1"))
     first, before, after = content[:8], content[8:at], content[at + size :]
@@ -275,7 +275,7 @@ def main(files: tuple[Path, ...], *, count: int, seed: int, shown: int) -> None:
     with tempfile.TemporaryDirectory() as made:
         chosen = list(files) or make_files(Path(made))
         for path in chosen:
-            metadata.read(read_content(path), source=path)
+            metadata.read_tflite(read_content(path), source=path)
         start = time.perf_counter()
         verdicts, findings = fuzz(chosen, count=count, seed=seed, folder=kept)
         spent = time.perf_counter() - start

@@ -112,8 +112,8 @@ def command(
             f"{only_tflite[0]} needs --tflite: files of other formats are float32, one a model, "
             "with refine alone"
         )
+    from nem2e_tf.export.context import LIMITS
     from nem2e_tf.export.exporter import export
-    from nem2e_tf.export.parity import LIMITS
     from nem2e_tf.io.quiet import quiet_stderr
     from nem2e_tf.refiners.refiner import load_info
 

@@ -82,9 +82,9 @@ def bench_command(files: tuple[Path, ...], runs: int, as_json: bool) -> None:
     library loaded. An unrolled .tflite is also measured with shared weights, as the runtime's
     load(..., shared_weights=True) runs it.
     """
+    from nem2e_tf.export.file.metadata import read_content, read_metadata
     from nem2e_tf.export.latency import measure_together
     from nem2e_tf.export.runtime.load import locate
-    from nem2e_tf.export.runtime.refiner_file import read_content, read_metadata
 
     known = []
     for file in (file for path in files for file in locate(path).paths):
@@ -129,7 +129,7 @@ def bench_command(files: tuple[Path, ...], runs: int, as_json: bool) -> None:
 
 
 def _shares(file: Path, metadata: dict[str, Any]) -> bool:
-    from nem2e_tf.export.runtime.shared_weights import SHAREABLE
+    from nem2e_tf.export.runtime.interpreters import SHAREABLE
 
     return (
         file.suffix == ".tflite"

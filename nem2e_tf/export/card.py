@@ -1,130 +1,16 @@
-"""The model card of an export: what the files are, how to run them, how good they are, for what.
-
-What an export tells of each file it wrote.
-"""
+"""The model card of an export: how to run the files, their evidence, parity and limits of use."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from nem2e_tf.export.checked import Checked
-from nem2e_tf.export.latency import measure
-from nem2e_tf.io.files import sha256, write_json
+from nem2e_tf.export.context import ExportedFile
 from nem2e_tf.refiners.info import RefinerInfo
 
-
-@dataclass(frozen=True)
-class ExportedFile:
-    """One exported file (for a SavedModel: folder), as ``index.json`` lists it.
-
-    Attributes
-    ----------
-    file : str
-        Path within the export folder.
-    format : {"saved-model", "tflite", "onnx", "micro"}
-    muscles : tuple of str
-        What it gives.
-    n_bytes : int
-        Size; of all files together for a folder.
-    sha256 : str
-        Of the file; empty for a folder.
-    recurrence, precision, io : str
-        Form of the graph; see `nem2e_tf.export.formats.tflite.Job`.
-    operators : dict of str to int
-        Operators and how often each occurs; empty for a SavedModel.
-    parity : tuple of dict
-        For each muscle, how it compares with the refiner.
-    latency : dict or None
-        ``median_ms``, ``p99_ms`` and ``peak_mb`` of one row on one thread of the machine that
-        exported it; None where it was not measured.
-    arena_bytes : int or None
-        Working memory on a microcontroller; see `nem2e_tf.export.formats.micro`.
-    notes : tuple of str
-        What was tried before and did not do.
-    """
-
-    file: str
-    format: str
-    muscles: tuple[str, ...]
-    n_bytes: int
-    sha256: str
-    recurrence: str
-    precision: str
-    operators: dict[str, int]
-    parity: tuple[dict[str, Any], ...]
-    io: str = "float32"
-    latency: dict[str, float | None] | None = None
-    arena_bytes: int | None = None
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ExportResult:
-    """What `nem2e_tf.export.exporter.export` wrote.
-
-    Attributes
-    ----------
-    folder : Path
-        The export folder.
-    files : tuple of ExportedFile
-        One per file, in the order of ``index.json``.
-    """
-
-    folder: Path
-    files: tuple[ExportedFile, ...]
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """Paths of the files (for SavedModels: folders)."""
-        return tuple(self.folder / item.file for item in self.files)
-
-    @property
-    def parity(self) -> dict[str, tuple[dict[str, Any], ...]]:
-        """For each file, how each muscle compares with the refiner."""
-        return {item.file: item.parity for item in self.files}
-
-    def table(self) -> str:
-        """Lay the files out as a table of text: size, operators, parity, latency."""
-        rows = table(self.files)
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
-
-
-def put(checked: Checked, target: Path, *, timed: bool) -> ExportedFile:
-    """Write a checked file and its metadata beside it.
-
-    Parameters
-    ----------
-    checked : Checked
-    target : Path
-        The file; its suffix says the format.
-    timed : bool
-        Whether to measure its latency.
-    """
-    target.write_bytes(checked.content)
-    what = checked.metadata
-    write_json(target.with_name(f"{target.name}.json"), what)
-    return ExportedFile(
-        file=target.name,
-        format=target.suffix[1:],
-        muscles=tuple(muscle["name"] for muscle in what["muscles"]),
-        n_bytes=len(checked.content),
-        sha256=sha256(target),
-        recurrence=what["recurrence"],
-        precision=what["precision"],
-        operators=checked.audit.operators,
-        parity=tuple(item.to_json() for item in checked.parity),
-        io=what.get("io", "float32"),
-        latency=asdict(measure(checked.content)) if timed else None,
-    )
+CARD = "README.md"
 
 
 def table(files: Sequence[ExportedFile]) -> list[list[str]]:
-    """Lay files out as rows of text, a heading first: for the terminal and for the card."""
+    """Arrange files as rows of text, with a heading, for the terminal and the card."""
     rows = [
         [
             "file",
@@ -133,7 +19,7 @@ def table(files: Sequence[ExportedFile]) -> list[list[str]]:
             "largest difference",
             "change of error",
             "skill",
-            "ms a row (99 %)",
+            "ms per row (99 %)",
             "memory, MB",
         ]
     ]
@@ -157,7 +43,7 @@ def table(files: Sequence[ExportedFile]) -> list[list[str]]:
 
 
 def _skills(item: ExportedFile) -> str:
-    """Mean skill over muscles, the refiner's and the file's."""
+    """Mean skill over muscles, of the refiner and of the file."""
     pairs = [
         (muscle["skill_refiner"], muscle["skill_file"])
         for muscle in item.parity
@@ -169,29 +55,18 @@ def _skills(item: ExportedFile) -> str:
     return f"{before:+z.4f} to {after:+z.4f}"
 
 
-CARD = "README.md"
-
-
 def card(info: RefinerInfo, files: Sequence[ExportedFile]) -> str:
-    """Write the card, in Markdown.
-
-    Parameters
-    ----------
-    info : RefinerInfo
-        The refiner.
-    files : sequence of ExportedFile
-        What was exported.
-    """
+    """Write the card of a refiner and its exported files, in Markdown."""
     return (
         "\n\n".join(
             [
                 f"# Refiner {info.model}",
-                "It turns muscle activity that OpenSim simulated into muscle activity as EMG would "
-                "have measured it, cycle by cycle.",
+                "This refiner turns muscle activity simulated by OpenSim into muscle activity as "
+                "EMG would have measured it, cycle by cycle.",
                 *_running(files),
-                *_what_goes_in(info),
+                *_inputs_and_outputs(info),
                 *_evidence(info),
-                "## The files, compared with the refiner they were made from",
+                "## Files, compared with the refiner",
                 _markdown(table(files)),
                 _legend(files),
                 *_origin(info),
@@ -210,50 +85,54 @@ def _running(files: Sequence[ExportedFile]) -> list[str]:
     which = f', precision="{runnable[0].precision}"' if several else ""
     return [
         "## Running it",
-        "With numpy and ai-edge-litert alone; `activation` is [20, channel] or [cycle, 20, "
-        "channel], `channels` the names of its columns, in any order:",
+        "This requires numpy and ai-edge-litert only. `activation` is an array [20, channel] or "
+        "[cycle, 20, channel], and `channels` the names of its columns, in any order.",
         f"""```python
 from nem2e_tf.export.runtime.load import load
-runtime = load("FOLDER"{which})
-emg = runtime.refine(activation, channels=channels)  # muscles: runtime.muscles
+refiner = load("FOLDER"{which})
+emg = refiner.refine(activation, channels=channels)  # [..., muscle], as in refiner.muscles
 ```""",
-        f"Or on a recording: `nem2e-tf refine {runnable[0].file} activation.sto --side left ...`",
+        f"For a recording: `nem2e-tf refine {runnable[0].file} activation.sto --side left ...`",
     ]
 
 
-def _what_goes_in(info: RefinerInfo) -> list[str]:
+def _inputs_and_outputs(info: RefinerInfo) -> list[str]:
     whole = info.composition
     muscles = [
         f"| {muscle.name} | {' '.join(muscle.counterparts)} | {muscle.electrode} |"
         for muscle in info.muscles
     ]
     return [
-        "## What goes in, what comes out",
-        f"In: activation, 0 to 1, of {len(whole.needed)} channels at {info.samples} equally "
+        "## Inputs and outputs",
+        f"Input: activation (0 to 1) of {len(whole.needed)} channels at {info.samples} equally "
         "spaced samples of a cycle, from foot contact to the next contact of that foot, both ends "
-        "included. `_ipsi` is the leg of that foot, `_contra` the other. Normalisation is inside "
-        "the model.",
-        f"Out: {info.normalisation or 'EMG, normalised in a way that was not recorded'}, of "
+        "included. `_ipsi` denotes the leg of that foot, `_contra` the other leg. The model "
+        "normalises its input.",
+        f"Output: {info.normalisation or 'EMG, normalisation not recorded'}, of "
         f"{len(info.muscles)} muscles at the same samples.",
         "\n".join(["| muscle | simulated counterparts | electrode |", "|---|---|---|", *muscles]),
-        f"Channels, in the files' order: {', '.join(f'`{name}`' for name in whole.needed)}.",
+        f"Channels, in the order of the files: {', '.join(f'`{name}`' for name in whole.needed)}.",
     ]
 
 
 def _evidence(info: RefinerInfo) -> list[str]:
     found = info.metrics.get("muscles")
     if not found:
-        return ["## Evidence", "No cycles were set aside in training, so there is none here."]
+        return [
+            "## Evidence",
+            "The refiner was trained without a validation set, so there is none here.",
+        ]
     rows = [
         [name, *(_number(values.get(key)) for key in ("n_cycles", "rate", "skill", "r", "lag_ms"))]
         for name, values in found.items()
     ]
     return [
         "## Evidence",
-        f"On {info.metrics.get('cycles_set_aside')} cycles of groups that were not fitted on, but "
-        "that the training stopped by; for a verdict see a cross-validation (`nem2e-tf cv`). "
-        "Rate: change of the error from the simulation's, negative is better. Skill: 1 - error / "
-        "error of the mean EMG pattern, positive is better; without it a small error says little.",
+        f"On the {info.metrics.get('cycles_set_aside')} cycles of the validation set, which "
+        "decided when to stop training. A cross-validation (`nem2e-tf cv`) gives an unbiased "
+        "estimate. "
+        "Rate: (error - error of the simulation) / error of the simulation; negative is better. "
+        "Skill: 1 - error / error of the mean EMG pattern; positive is better.",
         _markdown([["muscle", "cycles", "rate", "skill", "r", "lag, ms"], *rows]),
     ]
 
@@ -261,10 +140,10 @@ def _evidence(info: RefinerInfo) -> list[str]:
 def _legend(files: Sequence[ExportedFile]) -> str:
     counted = max((muscle["n_cycles"] for item in files for muscle in item.parity), default=0)
     return (
-        f"Change of error: of the error against measured EMG on {counted} reference cycles, the "
-        "muscle of which it changes most; skill: mean over muscles, of the refiner and of the "
-        "file. Time and memory: one thread of the machine that exported it, the runtime's library "
-        "not counted. `index.json` has every muscle."
+        f"Change of error: change of the error against measured EMG on {counted} reference cycles, "
+        "for the muscle with the largest change. Skill: mean over muscles, of the refiner and of "
+        "the file. Time and memory: on one thread of the machine that exported the files, without "
+        "the runtime's library. `index.json` lists every muscle."
     )
 
 
@@ -273,7 +152,7 @@ def _origin(info: RefinerInfo) -> list[str]:
     versions = ", ".join(f"{name} {value}" for name, value in info.versions.items())
     options = ", ".join(f"{key}={value}" for key, value in info.options.items())
     return [
-        "## Where it comes from",
+        "## Origin",
         "\n".join(
             [
                 f"- entry of the zoo: {info.model}{f' ({options})' if options else ''}, "
@@ -282,7 +161,7 @@ def _origin(info: RefinerInfo) -> list[str]:
                 f"- cohort: {info.cohort or 'not recorded'}, digest "
                 f"`{info.cohort_digest or 'not recorded'}`",
                 f"- recipe: {recipe or 'not recorded'}; seed {info.seed}",
-                f"- licence of the weights: {info.licence or 'not stated; ask who trained it'}",
+                f"- licence of the weights: {info.licence or 'not stated; ask whoever trained it'}",
                 f"- versions: {versions or 'not recorded'}",
             ]
         ),
@@ -294,12 +173,12 @@ def _limits() -> list[str]:
         "## Limits of use",
         "\n".join(
             [
-                "- It knows the people, speeds and movements of its cohort; elsewhere nothing is "
-                "promised.",
-                "- It wants activations of the model and the method (CMC, static optimization) "
-                "that the cohort was simulated with.",
-                "- Its unit is the cohort's EMG normalisation, not force and not activation.",
-                "- A refined curve is an estimate and no measurement: not for diagnosis.",
+                "- The evidence holds for the subjects, speeds and movements of the cohort only.",
+                "- The activations must come from the musculoskeletal model and the method (CMC, "
+                "static optimization) that the cohort was simulated with.",
+                "- The output is in units of the cohort's EMG normalisation. It is neither force "
+                "nor activation.",
+                "- A refined curve is an estimate, not a measurement. Not for diagnosis.",
             ]
         ),
     ]

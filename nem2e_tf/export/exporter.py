@@ -1,28 +1,75 @@
-"""Export a refiner to a folder: every file checked, the folder whole or absent."""
+"""Export a refiner to a folder: every file is checked, and a failed export writes nothing.
+
+For each format, the models of the refiner pass these steps (for TFLite, see
+`nem2e_tf.export.formats.tflite.tflite_files`):
+
+1. pieces: one model per file, or all combined (`nem2e_tf.export.graph.pieces`)
+2. graphs: a SavedModel of each, with its signatures (`nem2e_tf.export.graph`)
+3. conversion, in a child process (`nem2e_tf.export.formats.converter`)
+4. audit: operators and signatures that every runtime has (`nem2e_tf.export.file.audit`)
+5. parity with the refiner on real cycles (`nem2e_tf.export.parity`)
+6. metadata and checksum, embedded in the file (`nem2e_tf.export.file.metadata`)
+7. model card and index of the folder (`nem2e_tf.export.card`)
+"""
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from nem2e_tf.errors import InputError
-from nem2e_tf.export import parity
-from nem2e_tf.export.card import CARD, ExportedFile, ExportResult, card, put
-from nem2e_tf.export.file.index import INDEX, INDEX_FORMAT, INDEX_KIND, SAVED_MODELS
-from nem2e_tf.export.file.metadata import describe
+from nem2e_tf.export.card import CARD, card, table
+from nem2e_tf.export.context import ARENA_LIMIT, LIMITS, Choices, Export, ExportedFile, Limits
+from nem2e_tf.export.file.index import INDEX, INDEX_FORMAT, INDEX_KIND
 from nem2e_tf.export.formats import micro, onnx
-from nem2e_tf.export.formats.micro_files import micro_files
-from nem2e_tf.export.formats.saved_model import run_saved_model, write_saved_model
-from nem2e_tf.export.formats.tflite_files import Choices, recurrence_for, tflite_files
-from nem2e_tf.export.graph.tracing import FUSED
+from nem2e_tf.export.formats.saved_model import write_saved_models
+from nem2e_tf.export.formats.tflite import write_tflite
 from nem2e_tf.io.files import read_json, refuse_foreign, replacing_folder, write_json, write_text
-from nem2e_tf.names import FORMATS
-from nem2e_tf.refiners.patterns import compose
 from nem2e_tf.refiners.refiner import Refiner, load_refiner
+
+WRITERS: dict[str, Callable[[Export], list[ExportedFile]]] = {
+    "saved-model": write_saved_models,
+    "tflite": write_tflite,
+    "onnx": onnx.write_onnx,
+    "micro": micro.write_micro,
+}
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """The files that `export` wrote.
+
+    Attributes
+    ----------
+    folder : Path
+        The export folder.
+    files : tuple of ExportedFile
+        In the order of ``index.json``.
+    """
+
+    folder: Path
+    files: tuple[ExportedFile, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Paths of the files (for SavedModels: folders)."""
+        return tuple(self.folder / item.file for item in self.files)
+
+    @property
+    def parity(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        """For each file, how each muscle compares with the refiner."""
+        return {item.file: item.parity for item in self.files}
+
+    def table(self) -> str:
+        """Return the files as a table of text: size, operators, parity, skill, latency."""
+        rows = table(self.files)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        )
 
 
 def export(
@@ -35,11 +82,11 @@ def export(
     recurrence: str = "auto",
     combine: bool = False,
     signatures: Sequence[str] = (),
-    limits: Mapping[str, parity.Limits] | None = None,
-    arena_limit: int = micro.ARENA_LIMIT,
+    limits: Mapping[str, Limits] | None = None,
+    arena_limit: int = ARENA_LIMIT,
     timed: bool = True,
 ) -> ExportResult:
-    """Export every model of a refiner and check each against real cycles.
+    """Export every model of a refiner, and compare each file with the refiner on real cycles.
 
     Parameters
     ----------
@@ -47,49 +94,61 @@ def export(
         A trained refiner, or its folder.
     out : path-like
         Folder to write; an earlier export in it is replaced.
-    formats : sequence of {"saved-model", "tflite", "onnx", "micro"}
-        One or more.
-    precisions, io, recurrence, combine, signatures, limits
-        How TFLite files are made: see `nem2e_tf.export.formats.tflite_files.Choices`. Other
-        formats follow
-        `recurrence` and the limits of float32.
+    formats : sequence of {"tflite", "onnx", "saved-model", "micro"}
+        ``micro`` is C source for a microcontroller. ``onnx`` and ``micro`` require the extra of the
+        same name.
+    precisions : sequence of {"float32", "float16", "dynamic", "int8"}
+        Number formats of ``.tflite`` files, each a file of its own. ``dynamic`` stores weights in 8
+        bits; ``int8`` also computes in 8 bits. Other formats are float32.
+    io : {"float32", "int8"}
+        Type of the inputs and outputs at precision int8.
+    recurrence : {"auto", "loop", "unrolled", "fused"}
+        Form of recurrences. ``loop`` is small, and fast with XNNPACK; ``unrolled`` is faster
+        without XNNPACK, and fastest if its weights are shared (`load(..., shared_weights=True)`).
+        ``fused`` is LiteRT's LSTM operator (entry lstm). ``auto`` is loop, except for int8, which
+        requires unrolled.
+    combine : bool
+        Write one ``.tflite`` for all muscles of a refiner that has one model per muscle.
+    signatures : sequence of {"refine_with_attention", "refine_recording", "step"}
+        Signatures of ``.tflite`` files in addition to ``refine``: with attention weights, for one
+        cycle of any length, sample by sample (causal models); see
+        `nem2e_tf.export.graph.signatures`.
+    limits : mapping of str to Limits, optional
+        Largest differences from the refiner, by precision; default:
+        `nem2e_tf.export.context.LIMITS`.
     arena_limit : int
-        Most bytes of working memory on a microcontroller.
+        Limit of the working memory on a microcontroller, bytes.
     timed : bool
-        Whether to measure the files' latency.
+        Measure the latency of ``.tflite`` and ``.onnx`` files.
 
     Returns
     -------
     ExportResult
-        Paths, parity and latency of the files; ``table()`` shows them side by side.
+        Paths, parity and latency of the files.
 
     Raises
     ------
     ExportError
-        A file could not be made or did not pass a check; nothing is written.
+        A file could not be made or failed a check; nothing is written.
     InputError
-        Wrong arguments, or the folder holds something else.
+        An argument is wrong, or the folder contains other files.
+
+    Examples
+    --------
+    >>> result = export("refiner", "exported", precisions=["float32", "int8"])  # doctest: +SKIP
+    >>> print(result.table())  # doctest: +SKIP
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or not formats:
-        found = unknown[0] if unknown else "none"
-        raise InputError(f"formats: expected {' or '.join(FORMATS)}, found {found}")
     choices = Choices(
+        formats=tuple(formats),
         precisions=tuple(precisions),
         io=io,
         recurrence=recurrence,
         combine=combine,
         signatures=tuple(signatures),
-        limits=parity.LIMITS if limits is None else limits,
+        limits=LIMITS if limits is None else limits,
+        arena_limit=arena_limit,
+        timed=timed,
     )
-    if choices.signatures and "tflite" not in formats:
-        raise InputError(f"signatures: expected the format tflite for {choices.signatures[0]}")
-    others = [name for name in formats if name != "tflite"]
-    if choices.recurrence == FUSED and others:
-        raise InputError(
-            f"recurrence fused: expected the format tflite alone, found {others[0]}; it is an "
-            "operator of LiteRT's"
-        )
     if "onnx" in formats:
         onnx.require()
     if "micro" in formats:
@@ -98,73 +157,12 @@ def export(
     if not isinstance(refiner, Refiner):
         refiner = load_refiner(refiner)
     refined = refiner.predict(refiner.reference.simulated)
-    form = recurrence_for("float32", asked=choices.recurrence, has_recurrence=True)
-    with replacing_folder(out, marker=INDEX) as place:
-        files: list[ExportedFile] = []
-        if "saved-model" in formats:
-            files += _saved_models(refiner, place, refined, form, choices)
-        if "tflite" in formats:
-            made = tflite_files(refiner, choices, refined=refined)
-            files += [put(checked, place / name, timed=timed) for name, checked in made]
-        if "onnx" in formats:
-            converted = onnx.onnx_files(refiner, refined=refined, recurrence=form)
-            files += [
-                put(checked, place / f"{name}.onnx", timed=timed) for name, checked in converted
-            ]
-        if "micro" in formats:
-            files += micro_files(
-                refiner, choices, refined=refined, folder=place, arena_limit=arena_limit
-            )
-        write_json(place / INDEX, _index(refiner, files))
-        write_text(place / CARD, card(refiner.info, files))
+    with replacing_folder(out, marker=INDEX) as folder, tempfile.TemporaryDirectory() as scratch:
+        run = Export(refiner, choices, folder, Path(scratch), refined)
+        files = [file for name in WRITERS if name in formats for file in WRITERS[name](run)]
+        write_json(folder / INDEX, _index(refiner, files))
+        write_text(folder / CARD, card(refiner.info, files))
     return ExportResult(Path(out), tuple(files))
-
-
-def _saved_models(
-    refiner: Refiner,
-    place: Path,
-    refined: NDArray[np.float32],
-    recurrence: str,
-    choices: Choices,
-) -> list[ExportedFile]:
-    (place / SAVED_MODELS).mkdir()
-    plan = refiner.info.composition
-    for name in plan.models:
-        write_saved_model(refiner.models[name], place / SAVED_MODELS / name, recurrence=recurrence)
-        what = describe(refiner.info, plan.part(name), recurrence=recurrence, precision="float32")
-        write_json(place / SAVED_MODELS / f"{name}.json", what)
-
-    def apply(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return run_saved_model(place / SAVED_MODELS / name, rows)
-
-    compared = parity.compare(
-        refined,
-        compose(refiner.reference.simulated, plan, apply),
-        refiner.reference.measured,
-        muscles=plan.muscles,
-        scored=refiner.reference.scored,
-        mean_pattern=refiner.reference.mean_pattern,
-    )
-    parity.check(compared, choices.limits["float32"], name=SAVED_MODELS)
-    by_muscle = {item.muscle: item for item in compared}
-    return [
-        ExportedFile(
-            file=f"{SAVED_MODELS}/{name}",
-            format="saved-model",
-            muscles=plan.muscles_of(name),
-            n_bytes=sum(
-                item.stat().st_size
-                for item in (place / SAVED_MODELS / name).rglob("*")
-                if item.is_file()
-            ),
-            sha256="",
-            recurrence=recurrence,
-            precision="float32",
-            operators={},
-            parity=tuple(by_muscle[muscle].to_json() for muscle in plan.muscles_of(name)),
-        )
-        for name in plan.models
-    ]
 
 
 def _index(refiner: Refiner, files: Sequence[ExportedFile]) -> dict[str, Any]:
@@ -184,6 +182,7 @@ def _index(refiner: Refiner, files: Sequence[ExportedFile]) -> dict[str, Any]:
 
 
 def _written(marker: Path) -> list[str]:
+    """List the names that an earlier export wrote, which may be replaced."""
     index = read_json(marker)
     if not isinstance(index, dict) or index.get("kind") != INDEX_KIND:
         raise InputError(f"{marker}: expected the index of an export, found something else")

@@ -1,7 +1,6 @@
-"""How long an exported file takes for a row, and how much memory, in a process of its own.
+"""Latency and memory of exported files, each in a process of its own, on one thread.
 
-One thread, no TensorFlow. Several files are measured in turns, so that what else the machine does
-falls on all of them alike.
+Several files are measured in turns, so that other load on the machine affects all of them alike.
 """
 
 import importlib
@@ -33,15 +32,16 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Latency:
-    """What one row takes, on one thread.
+    """Latency and memory of one row on one thread.
 
     Attributes
     ----------
     median_ms, p99_ms : float
         Median and 99th percentile over the runs, ms.
     peak_mb : float or None
-        Largest resident memory less that before the file was read, in 10^6 bytes: the file's own
-        content included, Python and the runtime's library not. None where the system does not tell.
+        Largest resident memory minus that before the file was read, in 10^6 bytes: includes the
+        content of the file, but neither Python nor the runtime's library. None on systems that do
+        not report it.
     """
 
     median_ms: float
@@ -62,18 +62,18 @@ def measure_together(
     Parameters
     ----------
     contents : sequence of bytes
-        TFLite files, of which the signature ``refine`` is run, or ONNX files.
+        TFLite files, whose signature ``refine`` is run, or ONNX files.
     runs : int
-        How often each is run, after a warm-up of 10; at least 10.
+        Runs per file, 10 or more, after a warm-up of 10.
     shared_weights : collection of int
-        Places in `contents` of TFLite files that run with one copy of each weight; see
-        `nem2e_tf.export.runtime.shared_weights`.
+        Indices in `contents` of TFLite files to run with one copy of each weight; see
+        `nem2e_tf.export.runtime.interpreters.SharedWeights`.
 
     Returns
     -------
     list of Latency
-        In the order of `contents`. Each run takes the same random numbers between 0 and 1, in a
-        file's own shape; dimensions that it leaves open are 1.
+        In the order of `contents`. The input is the same random numbers between 0 and 1 in every
+        run; dimensions of any size are 1.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def measure_together(
         for number, content in enumerate(contents):
             file = Path(scratch) / str(number)
             file.write_bytes(content)
-            # one after the other: what a file takes to load must not disturb another's
+            # one after the other: loading must not disturb another file's runs
             options = (_SHARED,) if number in shared_weights else ()
             children.append(stack.enter_context(_Child(file, *options)))
             children[-1].ask(WARM_UP)
@@ -101,12 +101,20 @@ def measure_together(
     ]
 
 
+def child_environment(*, one_thread: bool = False) -> dict[str, str]:
+    """Environment in which a child process imports this same package, installed or not."""
+    places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, places)),
+        **dict.fromkeys(_ONE_THREAD if one_thread else (), "1"),
+    }
+
+
 class _Child:
-    """A process that holds one file and runs it as often as it is asked to."""
+    """A process that loads one file and runs it on request."""
 
     def __init__(self, file: Path, *options: str) -> None:
-        # the child must find the same package as we did, installed or not
-        places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nem2e_tf.export.latency", str(file), *options],
             stdin=subprocess.PIPE,
@@ -114,11 +122,7 @@ class _Child:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, places)),
-                **dict.fromkeys(_ONE_THREAD, "1"),
-            },
+            env=child_environment(one_thread=True),
         )
 
     def __enter__(self) -> "_Child":
@@ -129,33 +133,33 @@ class _Child:
         self._process.communicate()
 
     def ask(self, runs: int) -> dict[str, Any]:
-        """Run the file so often; the time of each run, ms, and the peak memory so far."""
+        """Run the file; return the time of each run, ms, and the peak memory so far."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
             self._process.stdin.write(f"{runs}\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has ended, which the empty answer tells
+            pass  # the process has ended: the answer below is empty
         answer = self._process.stdout.readline()
         if not answer:
-            _, told = self._process.communicate()
-            last = [line.strip() for line in told.splitlines() if line.strip()][-1:]
+            _, errors = self._process.communicate()
+            last = [line.strip() for line in errors.splitlines() if line.strip()][-1:]
             raise ExportError(
-                "measuring latency: expected a file that runs, found that its process ended with "
-                f"code {self._process.returncode} ({''.join(last)[:200]})"
+                "measuring latency: expected a file that runs, but its process ended with code "
+                f"{self._process.returncode} ({''.join(last)[:200]})"
             )
         content: dict[str, Any] = json.loads(answer)
         return content
 
 
 def main(file: str, *options: str) -> int:
-    """Load a file, then run it as often as each line of standard input says."""
+    """Load a file, then run it as often as each line of standard input requests."""
     with Path(file).open("rb") as stream:
         load = _load_tflite if stream.read(8)[4:] == _TFLITE else _load_onnx
     if _SHARED in options:
         load = _load_compiled
-    # a library's own memory is not the file's
+    # the memory of the library does not count
     importlib.import_module(_LIBRARY[load])
     before = _memory("VmRSS")
     run = load(Path(file).read_bytes())
@@ -180,7 +184,7 @@ def _load_tflite(content: bytes) -> Callable[[], Any]:
 
 
 def _load_compiled(content: bytes) -> Callable[[], Any]:
-    from nem2e_tf.export.runtime.shared_weights import CompiledRunner
+    from nem2e_tf.export.runtime.interpreters import CompiledRunner
 
     return _with_numbers(CompiledRunner(content))
 
@@ -219,9 +223,9 @@ _LIBRARY = {
 
 
 def _memory(kind: str) -> float | None:
-    """Resident memory in MB: now (VmRSS) or at most so far (VmHWM).
+    """Resident memory, MB: current (VmRSS) or peak (VmHWM).
 
-    Not ``getrusage``: on Linux that counts what the parent had when it started the child.
+    On Linux, ``getrusage`` would include the memory of the parent at the start of the child.
     """
     try:
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()

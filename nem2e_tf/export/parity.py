@@ -1,6 +1,9 @@
-"""Whether an exported file does the same as the refiner it came from, on real cycles."""
+"""Parity: an exported file must give what the refiner gives, on real cycles.
 
-from collections.abc import Sequence
+A file that passes is sealed with the result of the comparison in its metadata.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,36 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import ExportError
+from nem2e_tf.export.context import Export, Job, Limits
+from nem2e_tf.export.file.audit import ATTENTION, RECORDING, Audit
+from nem2e_tf.export.graph.pieces import Piece
+from nem2e_tf.export.runtime.refiner_file import RefinerFile, Stream
+from nem2e_tf.refiners.patterns import SAMPLES, resample
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How far a file may differ.
-
-    Parameters
-    ----------
-    difference : float
-        Largest difference of a sample, as a share of the muscle's range.
-    rmse : float
-        Relative change of the task's error (against measured EMG).
-    negligible : float
-        A change of the error by less than this share of the muscle's range passes: a perfect
-        refiner's error is rounding, and so is its change.
-    """
-
-    difference: float
-    rmse: float
-    negligible: float = 1e-5
-
-
-# What refiners of the zoo stay under, measured with some margin, but for int8, where the change of
-# the error is what one may lose and still have the refiner that was evaluated.
-LIMITS = {
-    "float32": Limits(difference=1e-5, rmse=1e-4, negligible=1e-5),
-    "float16": Limits(difference=5e-3, rmse=5e-3, negligible=1e-4),
-    "dynamic": Limits(difference=0.05, rmse=0.01, negligible=5e-4),
-    "int8": Limits(difference=0.15, rmse=0.03, negligible=1e-3),
-}
+# Recordings of this many rows are the points of a cohort, and resampling leaves them unchanged.
+_POINTS = 101
 
 
 @dataclass(frozen=True)
@@ -48,21 +29,21 @@ class MuscleParity:
     ----------
     muscle : str
     range : float
-        Range over all reference cycles: the refiner's output's, or that of the measured EMG where
-        it is larger (a refiner that hardly moves is held to what it should have done).
+        Range over all reference cycles, of the refiner's output or of the measured EMG, whichever
+        is larger (so that the limits of a nearly constant output are those of its target).
     difference : float
-        Largest difference of a sample, as a share of the range.
+        Largest difference of a sample, as a fraction of the range.
     rms_difference : float
-        Root mean square difference, as a share of the range.
+        Root mean square difference, as a fraction of the range.
     worst_cycle : int
-        Reference cycle of the largest difference.
+        Reference cycle with the largest difference.
     rmse_refiner, rmse_file : float or None
-        The task's error of the refiner and of the file: root mean square over a cycle's samples
-        against measured EMG, averaged over cycles. None where no cycle has measured EMG.
+        Error of the refiner and of the file: root mean square over the samples of a cycle against
+        measured EMG, averaged over cycles. None if no cycle has measured EMG.
     n_cycles : int
-        Cycles that the task's error was taken on.
+        Cycles with measured EMG.
     rmse_mean_pattern : float or None
-        The same error of the training cycles' mean EMG pattern; None where that is not known.
+        The same error of the mean pattern; None if the refiner has no mean pattern.
     """
 
     muscle: str
@@ -77,15 +58,15 @@ class MuscleParity:
 
     @property
     def skill_refiner(self) -> float | None:
-        """How much smaller the refiner's error is than the mean pattern's: 1 - refiner / pattern.
+        """Skill of the refiner: 1 - its error / the error of the mean pattern.
 
-        Over single cycles, not over conditions as an evaluation's.
+        Averaged over cycles; an evaluation averages over conditions.
         """
         return self._skill(self.rmse_refiner)
 
     @property
     def skill_file(self) -> float | None:
-        """The same of the file."""
+        """Skill of the file."""
         return self._skill(self.rmse_file)
 
     def _skill(self, rmse: float | None) -> float | None:
@@ -95,13 +76,13 @@ class MuscleParity:
 
     @property
     def rmse_change(self) -> float:
-        """Relative change of the task's error; 0 where there is none to compare."""
+        """Relative change of the error against EMG; 0 if no cycle has measured EMG."""
         if self.rmse_refiner is None or self.rmse_file is None or self.rmse_refiner == 0:
             return 0.0
         return self.rmse_file / self.rmse_refiner - 1
 
     def to_json(self) -> dict[str, Any]:
-        """Give a dictionary for the metadata, the change of the error and the skills included."""
+        """Return a dictionary, including the change of the error and the skills."""
         return {
             **asdict(self),
             "rmse_change": self.rmse_change,
@@ -124,16 +105,15 @@ def compare(
     Parameters
     ----------
     refiner, file : array [cycle, sample, muscle]
-        What each gave for the same reference cycles.
+        Outputs for the same reference cycles.
     measured : array [cycle, sample, muscle]
-        Normalised EMG; a cycle with NaN is left out of that muscle's error (counted in
-        ``n_cycles``).
+        Normalised EMG; a cycle with NaN does not count towards that muscle's error.
     muscles : sequence of str
-        Names of the last axis.
+        Names along the last axis.
     scored : bool array [cycle]
-        Cycles to take the task's error on.
+        Cycles that count towards the error.
     mean_pattern : array [sample, muscle], optional
-        Mean EMG of the training cycles; NaN for a muscle that had none.
+        Mean EMG of the training cycles; NaN for a muscle without EMG.
 
     Returns
     -------
@@ -142,7 +122,7 @@ def compare(
     Raises
     ------
     ExportError
-        The file gives NaN or infinity.
+        The file's output contains NaN or infinity.
     """
     found = []
     for index, muscle in enumerate(muscles):
@@ -153,7 +133,7 @@ def compare(
                 f"{muscle}: expected finite output, found NaN or infinity in cycle {bad[0]}"
             )
         seen = measured[:, :, index][np.isfinite(measured[:, :, index])]
-        # without any movement there is no range; the size of the output is the next best scale
+        # a constant output has no range: its size is the next best scale
         scale = max(np.ptp(ours), np.ptp(seen) if seen.size else 0.0) or np.abs(ours).max() or 1.0
         difference = np.abs(theirs - ours) / scale
         use = scored & np.isfinite(measured[:, :, index]).all(axis=1)
@@ -188,22 +168,13 @@ def _rmse_of_pattern(
     return _rmse(mean_pattern[None, :, index].astype(float), truth)
 
 
-def check(found: Sequence[MuscleParity], limits: Limits, *, name: str) -> None:
-    """Hold a file to its limits.
-
-    Parameters
-    ----------
-    found : sequence of MuscleParity
-        From `compare`.
-    limits : Limits
-        For the file's precision.
-    name : str
-        What to call the file in messages.
+def check_limits(found: Sequence[MuscleParity], limits: Limits, *, name: str) -> None:
+    """Check that a file stays within its limits.
 
     Raises
     ------
     ExportError
-        A limit is exceeded; the worst muscle and cycle are named.
+        A limit is exceeded; the message names the worst muscle and cycle.
     """
     worst = max(found, key=lambda item: item.difference)
     if worst.difference > limits.difference:
@@ -221,3 +192,138 @@ def check(found: Sequence[MuscleParity], limits: Limits, *, name: str) -> None:
                 f"{limits.rmse:.2%}, found {item.rmse_change:+.2%} (muscle {item.muscle}, most in "
                 f"reference cycle {item.worst_cycle})"
             )
+
+
+def compare_piece(
+    run: Export, piece: Piece, curves: NDArray[np.float32]
+) -> tuple[MuscleParity, ...]:
+    """Compare the output [cycle, 20, muscle] of one piece with the refiner's; see `compare`."""
+    reference, places = run.refiner.reference, list(piece.places)
+    pattern = reference.mean_pattern
+    return compare(
+        run.refined[:, :, places],
+        curves,
+        reference.measured[:, :, places],
+        muscles=piece.composition.muscles,
+        scored=reference.scored,
+        mean_pattern=None if pattern is None else pattern[:, places],
+    )
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A converted file that passed every check.
+
+    Attributes
+    ----------
+    content : bytes
+        The sealed file.
+    metadata : dict
+        Its embedded metadata.
+    audit : Audit
+        Its operators and signatures.
+    parity : tuple of MuscleParity
+        How it compares with the refiner.
+    """
+
+    content: bytes
+    metadata: dict[str, Any]
+    audit: Audit
+    parity: tuple[MuscleParity, ...]
+
+
+def check_and_seal(
+    run: Export,
+    piece: Piece,
+    job: Job,
+    *,
+    audit: Audit,
+    metadata: dict[str, Any],
+    embed: Callable[[bytes, dict[str, Any]], bytes],
+) -> Checked:
+    """Compare a converted file with the refiner, and embed the result with its metadata.
+
+    The file is run as a user would run it, and once more after it was sealed.
+
+    Parameters
+    ----------
+    run : Export
+    piece : Piece
+        What was converted.
+    job : Job
+        How; its target is the converted file.
+    audit : Audit
+        Operators and signatures of the file.
+    metadata : dict
+        From `nem2e_tf.export.file.metadata.describe`; completed here.
+    embed : callable
+        Puts metadata into a file of this format.
+
+    Raises
+    ------
+    ExportError
+        The file differs from the refiner by more than the limits of its precision.
+    """
+    content, name, reference = job.target.read_bytes(), job.target.name, run.refiner.reference
+    limits = run.choices.limits[job.precision]
+    simulated = reference.simulated[:, :, list(piece.columns)]
+    complete = {
+        **metadata,
+        "n_parameters": int(piece.model.count_params()),
+        "operators": audit.operators,
+    }
+    unchecked = RefinerFile(embed(content, complete), source=name)
+    refined = unchecked.predict(simulated)
+    compared = compare_piece(run, piece, refined)
+    check_limits(compared, limits, name=name)
+    complete["parity"] = {
+        "cycles": len(simulated),
+        "held_out": bool(reference.held_out.any()),
+        "muscles": [item.to_json() for item in compared],
+    }
+    if len(job.signatures) > 1:
+        complete["parity"]["signatures"] = {
+            signature: _check_signature(run, unchecked, signature, limits)
+            for signature in job.signatures[1:]
+        }
+    sealed = embed(content, complete)
+    last = RefinerFile(sealed, source=name)
+    if not np.array_equal(last.predict(simulated), refined):
+        raise ExportError(f"{name}: expected the same output after sealing, found another")
+    return Checked(sealed, last.metadata, audit, compared)
+
+
+def _check_signature(run: Export, file: RefinerFile, signature: str, limits: Limits) -> float:
+    """Compare a further signature on the reference cycles; return its largest difference."""
+    refiner, part = run.refiner, file.composition
+    channels = [refiner.info.composition.channels.index(name) for name in part.channels]
+    muscles = [refiner.muscles.index(name) for name in part.muscles]
+    simulated, measured = refiner.reference.simulated, refiner.reference.measured
+    expected = run.refined
+    if signature == RECORDING:
+        recorded = resample(simulated, _POINTS)
+        expected = resample(refiner.predict(resample(recorded, SAMPLES)), _POINTS)
+        measured = resample(measured, _POINTS)
+        found = np.stack([file.refine_recording(cycle[:, channels]) for cycle in recorded])
+    elif signature == ATTENTION:
+        found, _ = file.refine_with_attention(simulated[:, :, channels])
+    else:
+        found = _streamed(file, simulated[:, :, channels])
+    compared = compare(
+        expected[:, :, muscles],
+        found,
+        measured[:, :, muscles],
+        muscles=part.muscles,
+        scored=refiner.reference.scored,
+    )
+    check_limits(compared, limits, name=f"{file.source}, signature {signature}")
+    return max(item.difference for item in compared)
+
+
+def _streamed(file: RefinerFile, simulated: NDArray[Any]) -> NDArray[np.float32]:
+    stream = Stream([file], channels=file.composition.channels)
+    refined = []
+    for cycle in simulated:
+        stream.reset()
+        refined.append([stream.step(sample) for sample in cycle])
+    return np.asarray(refined, dtype=np.float32)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from support import small_refiners as small
+from support.exporting import started
 
 from nem2e_tf.cli.export import command as export
 from nem2e_tf.cli.inspect import bench_command as bench
@@ -14,11 +15,11 @@ from nem2e_tf.cli.inspect import inspect_command as inspect
 from nem2e_tf.cli.refine import command as refine
 from nem2e_tf.errors import ExportError, InputError
 from nem2e_tf.export import latency
-from nem2e_tf.export.file import onnx_audit, onnx_file
-from nem2e_tf.export.file.audit import Audit, Signature
+from nem2e_tf.export.context import Job
+from nem2e_tf.export.file import metadata
+from nem2e_tf.export.file.audit import Audit, Signature, check_onnx
 from nem2e_tf.export.formats import onnx, tflite
-from nem2e_tf.export.formats.saved_model import write_saved_model
-from nem2e_tf.export.graph.pieces import pieces_of
+from nem2e_tf.export.graph.pieces import pieces_of, write_saved_model
 from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.refiner import save_refiner
@@ -79,7 +80,7 @@ def test_every_format_refines_a_recording_alike(place, tmp_path):
 
 def test_onnx_says_what_it_is(place):
     file = place / "export/joint.onnx"
-    inside = onnx_file.read(file.read_bytes(), source="")
+    inside = metadata.read_onnx(file.read_bytes(), source="")
     assert inside == json.loads((place / "export/joint.onnx.json").read_text())
     assert inside["channels"] == NAMES
     assert set(inside["versions"]) >= {"tf2onnx", "onnx", "onnxruntime"}
@@ -123,7 +124,7 @@ def test_damaged_onnx_files_are_told(place, tmp_path):
             load(file)
         assert "\n" not in str(caught.value)
     file.write_bytes(content[: len(content) // 2])
-    with pytest.raises(InputError, match="found one cut short"):
+    with pytest.raises(InputError, match="found a truncated one"):
         load(file)
     random = np.random.default_rng(0)
     for where in random.integers(0, len(content), 50):
@@ -154,7 +155,7 @@ def test_other_peoples_onnx_files_are_told(place, tmp_path):
     assert load(file).muscles == ("soleus", "glmed1")
 
 
-def test_a_changed_onnx_weight_is_found(place):
+def test_a_changed_onnx_weight_is_found(tmp_path):
     import onnx as library
 
     refiner = small.by_hand()
@@ -168,28 +169,34 @@ def test_a_changed_onnx_weight_is_found(place):
     )
     opset = [library.helper.make_opsetid("", 15)]
     model = library.helper.make_model(graph, opset_imports=opset, ir_version=8)
-    refined = refiner.predict(refiner.reference.simulated)
-    given = {"refined": refined, "recurrence": "loop"}
-    onnx.finish(model.SerializeToString(), refiner, piece, **given)
+    run, job = started(refiner, tmp_path), Job(tmp_path, tmp_path / "soleus.onnx")
+
+    def finish():
+        job.target.write_bytes(model.SerializeToString())
+        onnx.finish(run, piece, job)
+
+    finish()
     model.graph.initializer[0].float_data[0] = 2.001
     with pytest.raises(ExportError, match=r"soleus\.onnx: .*muscle soleus, reference cycle"):
-        onnx.finish(model.SerializeToString(), refiner, piece, **given)
+        finish()
     model.graph.node[0].domain = "com.mine"
-    with pytest.raises(ExportError, match=r"found com\.mine\.Mul, which other runtimes"):
-        onnx.finish(model.SerializeToString(), refiner, piece, **given)
+    with pytest.raises(ExportError, match=r"found com\.mine\.Mul: a custom operator"):
+        finish()
 
 
 def test_onnx_audit_refuses_other_tensors():
     found = Audit({"Mul": 1}, (Signature("refine", {"x": ""}, {"refined": ""}),))
-    with pytest.raises(ExportError, match="expected simulated to refined, found x to refined"):
-        onnx_audit.check(found, name="x.onnx")
+    with pytest.raises(
+        ExportError, match=r"from simulated to refined, found refine \(x to refined\)"
+    ):
+        check_onnx(found, name="x.onnx")
 
 
 def test_without_the_extra_it_is_named(place, tmp_path, monkeypatch):
     from nem2e_tf.cli import inspect as bench_module
 
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"joint\.onnx: needs onnxruntime.*nem2e-tf\[onnx\]"):
+    with pytest.raises(InputError, match=r"joint\.onnx: requires onnxruntime.*nem2e-tf\[onnx\]"):
         load(place / "export/joint.onnx")
     monkeypatch.setattr(bench_module.importlib.util, "find_spec", lambda name: None)
     given = [str(place / "refiner"), "--onnx", "-o", str(tmp_path / "out")]
@@ -268,7 +275,7 @@ def test_bench_refuses_what_is_not_ours(tmp_path):
 
 
 def test_a_file_that_ends_its_process_is_told():
-    with pytest.raises(ExportError, match="a file that runs, found that its process ended with"):
+    with pytest.raises(ExportError, match="a file that runs, but its process ended with"):
         latency.measure(b"\0\0\0\0TFL3" + bytes(100), runs=10)
 
 
@@ -281,11 +288,9 @@ def test_every_entry_converts_to_onnx(tmp_path):
         options = {"units": 4} if "units" in zoo.entry(name).options else {}
         refiner = small.joint(name, **options)
         write_saved_model(refiner.models["joint"], tmp_path / name, recurrence="loop", batch=1)
-        made[name] = refiner, tflite.Job(tmp_path / name, tmp_path / f"{name}.onnx")
+        made[name] = refiner, Job(tmp_path / name, tmp_path / f"{name}.onnx")
     tflite.convert([job for _, job in made.values()])
     for refiner, job in made.values():
-        refined = refiner.predict(refiner.reference.simulated)
         (piece,) = pieces_of(refiner)
-        content = job.target.read_bytes()
-        checked = onnx.finish(content, refiner, piece, refined=refined, recurrence="loop")
+        checked = onnx.finish(started(refiner, tmp_path), piece, job)
         assert max(item.difference for item in checked.parity) < LIMIT

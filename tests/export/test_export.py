@@ -10,16 +10,17 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import small_refiners as small
+from support.exporting import started
 
 from nem2e_tf.cli.export import command
 from nem2e_tf.errors import ExportError, InputError
 from nem2e_tf.export import parity
+from nem2e_tf.export.context import Job, Limits
 from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata
-from nem2e_tf.export.file.audit import Audit, Signature, audit, check
+from nem2e_tf.export.file.audit import Audit, Signature, audit_tflite, check_tflite
 from nem2e_tf.export.formats import tflite
-from nem2e_tf.export.formats.saved_model import write_saved_model
-from nem2e_tf.export.graph.pieces import pieces_of
+from nem2e_tf.export.graph.pieces import pieces_of, write_saved_model
 from nem2e_tf.refiners.refiner import save_refiner
 
 
@@ -71,7 +72,7 @@ def test_the_index_lists_what_is_there(exported):
 def test_the_file_says_all_that_is_needed(exported):
     folder, files = exported
     content = (folder / "joint.tflite").read_bytes()
-    inside = metadata.read(content, source="joint.tflite")
+    inside = metadata.read_tflite(content, source="joint.tflite")
     assert inside == json.loads((folder / "joint.tflite.json").read_text())
     assert inside["channels"] == list(small.CHANNELS)
     assert inside["muscles"][1]["counterparts"] == ["glmed1_ipsi", "glmed2_ipsi"]
@@ -112,14 +113,14 @@ def test_buffers_are_aligned(exported):
 def test_each_model_gets_a_file(tmp_path):
     files = export_tflite(small.by_hand(), tmp_path / "export")
     assert [item.file for item in files] == ["soleus.tflite", "glmed1.tflite"]
-    inside = metadata.read((tmp_path / "export/glmed1.tflite").read_bytes(), source="")
+    inside = metadata.read_tflite((tmp_path / "export/glmed1.tflite").read_bytes(), source="")
     assert inside["channels"] == ["glmed1_ipsi", "glmed2_ipsi"]
     assert [muscle["name"] for muscle in inside["muscles"]] == ["glmed1"]
     assert inside["n_parameters"] == 2
 
 
 def test_a_file_that_differs_is_not_written(refiner, tmp_path):
-    limits = {"float32": parity.Limits(difference=0.0, rmse=1.0)}
+    limits = {"float32": Limits(difference=0.0, rmse=1.0)}
     with pytest.raises(ExportError, match=r"of the range, found .*\(muscle \w+, reference cycle"):
         export_tflite(refiner, tmp_path / "export", limits=limits)
     assert list(tmp_path.iterdir()) == []
@@ -128,20 +129,15 @@ def test_a_file_that_differs_is_not_written(refiner, tmp_path):
 def test_a_changed_weight_is_found(tmp_path):
     refiner = small.by_hand()
     write_saved_model(refiner.models["soleus"], tmp_path / "saved", batch=1)
-    tflite.convert([tflite.Job(tmp_path / "saved", tmp_path / "soleus.tflite")])
-    content = (tmp_path / "soleus.tflite").read_bytes()
+    job = Job(tmp_path / "saved", tmp_path / "soleus.tflite")
+    tflite.convert([job])
+    run, piece = started(refiner, tmp_path), pieces_of(refiner)[0]
+    tflite.finish(run, piece, job)
+    content = job.target.read_bytes()
     assert content.count(struct.pack("<f", 2.0)) == 1
-    changed = content.replace(struct.pack("<f", 2.0), struct.pack("<f", 2.001))
-    more = {
-        "name": "soleus.tflite",
-        "refined": refiner.predict(refiner.reference.simulated),
-        "recurrence": "loop",
-        "limits": parity.LIMITS["float32"],
-    }
-    piece = pieces_of(refiner)[0]
-    tflite.finish(content, refiner, piece, **more)
+    job.target.write_bytes(content.replace(struct.pack("<f", 2.0), struct.pack("<f", 2.001)))
     with pytest.raises(ExportError, match=r"soleus\.tflite: .*muscle soleus, reference cycle"):
-        tflite.finish(changed, refiner, piece, **more)
+        tflite.finish(run, piece, job)
 
 
 def test_flex_operators_are_found(tmp_path):
@@ -158,22 +154,22 @@ def test_flex_operators_are_found(tmp_path):
     with pytest.raises(
         ExportError, match=r"x\.tflite: conversion .* \(TF Select ops: MatrixInverse\)"
     ) as caught:
-        tflite.convert([tflite.Job(tmp_path / "saved", tmp_path / "x.tflite")])
+        tflite.convert([Job(tmp_path / "saved", tmp_path / "x.tflite")])
     assert "\n" not in str(caught.value)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved"))
     converter.target_spec.supported_ops = [
         tf.lite.OpsSet.TFLITE_BUILTINS,
         tf.lite.OpsSet.SELECT_TF_OPS,
     ]
-    found = audit(converter.convert())
+    found = audit_tflite(converter.convert())
     with pytest.raises(ExportError, match="found FlexMatrixInverse"):
-        check(found, name="x.tflite")
+        check_tflite(found, name="x.tflite")
 
 
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        (Audit({"ADD": 1, "VAR_HANDLE": 1}, (REFINE,)), "VAR_HANDLE: a variable"),
+        (Audit({"ADD": 1, "VAR_HANDLE": 1}, (REFINE,)), "VAR_HANDLE: an operator on a variable"),
         (Audit({"READ_VARIABLE": 1}, (REFINE,)), "not frozen"),
         (Audit({"MyOwn": 1}, (REFINE,)), "MyOwn: a custom operator"),
         (Audit({"ADD": 1}, ()), "expected a signature refine"),
@@ -182,11 +178,11 @@ def test_flex_operators_are_found(tmp_path):
 )
 def test_audit_refuses(found, told):
     with pytest.raises(ExportError, match=told):
-        check(found, name="x.tflite")
+        check_tflite(found, name="x.tflite")
 
 
 def test_audit_accepts_builtin_operators():
-    check(Audit({"ADD": 3, "WHILE": 1}, (REFINE,)), name="x.tflite")
+    check_tflite(Audit({"ADD": 3, "WHILE": 1}, (REFINE,)), name="x.tflite")
 
 
 @pytest.mark.parametrize(
@@ -203,9 +199,9 @@ def test_a_converter_that_fails_takes_only_itself(tmp_path, monkeypatch, script,
     stub.chmod(0o755)
     monkeypatch.setattr(tflite.sys, "executable", str(stub))
     monkeypatch.setattr(tflite, "SECONDS_TO_START", 1)
-    monkeypatch.setattr(tflite, "SECONDS_A_MODEL", 0)
+    monkeypatch.setattr(tflite, "SECONDS_PER_MODEL", 0)
     with pytest.raises(ExportError, match=told):
-        tflite.convert([tflite.Job(tmp_path / "saved", tmp_path / "x.tflite")])
+        tflite.convert([Job(tmp_path / "saved", tmp_path / "x.tflite")])
 
 
 def test_parity_by_hand():
@@ -224,12 +220,12 @@ def test_parity_by_hand():
     assert found.rmse_change == pytest.approx(np.sqrt(1.04) - 1)
     assert found.skill_refiner is None
     with pytest.raises(ExportError, match=r"at most 1e-02 of the range, found 1\.0e-01"):
-        parity.check([found], parity.Limits(difference=0.01, rmse=0.1), name="x")
+        parity.check_limits([found], Limits(difference=0.01, rmse=0.1), name="x")
     small_change = replace(found, difference=0.001)
     with pytest.raises(ExportError, match=r"at most 1\.00%, found \+1\.98%.* cycle 1"):
-        parity.check([small_change], parity.Limits(difference=0.001, rmse=0.01), name="x")
-    passes = parity.Limits(difference=0.11, rmse=0.01, negligible=0.11)
-    parity.check([found], passes, name="rounding passes")
+        parity.check_limits([small_change], Limits(difference=0.001, rmse=0.01), name="x")
+    passes = Limits(difference=0.11, rmse=0.01, negligible=0.11)
+    parity.check_limits([found], passes, name="rounding passes")
 
 
 def test_parity_without_measured_cycles_and_with_nan():
@@ -250,21 +246,21 @@ texts = st.text(max_size=20)
 @given(st.dictionaries(texts, st.one_of(texts, st.integers(-9, 9), st.lists(texts, max_size=3))))
 @settings(max_examples=30, deadline=None)
 def test_any_metadata_comes_back(plain, more):
-    sealed = metadata.embed(plain, more)
-    inside = metadata.read(sealed, source="x")
+    sealed = metadata.embed_tflite(plain, more)
+    inside = metadata.read_tflite(sealed, source="x")
     own = {"kind", "format", "content_bytes", "content_sha256"}
     assert {key: inside[key] for key in inside if key not in own} == {
         key: value for key, value in more.items() if key not in own
     }
-    assert sealed == metadata.embed(plain, more)
-    assert metadata.read(metadata.embed(sealed, {"new": 1}), source="x")["new"] == 1
+    assert sealed == metadata.embed_tflite(plain, more)
+    assert metadata.read_tflite(metadata.embed_tflite(sealed, {"new": 1}), source="x")["new"] == 1
 
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     place = tmp_path_factory.mktemp("plain")
     write_saved_model(small.affine(20, [[2]], [0]), place / "saved", batch=1)
-    tflite.convert([tflite.Job(place / "saved", place / "x.tflite")])
+    tflite.convert([Job(place / "saved", place / "x.tflite")])
     return (place / "x.tflite").read_bytes()
 
 

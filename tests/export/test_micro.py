@@ -14,11 +14,12 @@ from support import small_refiners as small
 
 from nem2e_tf.cli.export import command
 from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export.context import Job
 from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata as embedded
 from nem2e_tf.export.formats import c_array, micro, tflite
 from nem2e_tf.export.formats import micro_process as _micro
-from nem2e_tf.export.formats.saved_model import write_saved_model
+from nem2e_tf.export.graph.pieces import write_saved_model
 from nem2e_tf.refiners.refiner import load_keras, save_refiner
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,7 @@ def exported(tmp_path_factory):
 
 def converted(model, place, **how):
     write_saved_model(model, place / "saved", batch=1, recurrence=how.pop("recurrence", "loop"))
-    tflite.convert([tflite.Job(place / "saved", place / "x.tflite", **how)])
+    tflite.convert([Job(place / "saved", place / "x.tflite", **how)])
     return (place / "x.tflite").read_bytes()
 
 
@@ -71,13 +72,13 @@ def test_the_array_is_the_file_and_the_header_says_what_it_is(exported):
     folder, _ = exported
     source = (folder / "micro/joint_model.c").read_text()
     content = bytes(int(byte, 16) for byte in re.findall(r"0x[0-9a-f]{2}", source))
-    inside = embedded.read(content, source="joint_model.c")
+    inside = embedded.read_tflite(content, source="joint_model.c")
     header = (folder / "micro/joint_model.h").read_text()
     assert f"#define JOINT_MODEL_BYTES {len(content)}\n" in header
     assert inside["content_sha256"] in header
     assert "4 channels: soleus_ipsi glmed1_ipsi glmed2_ipsi soleus_contra" in header
     assert "#define JOINT_SAMPLES 20\n#define JOINT_INPUTS 4\n#define JOINT_OUTPUTS 2\n" in header
-    result = micro.measure(content)
+    result = micro.measure_micro(content)
     assert f"#define JOINT_ARENA_BYTES {result.arena_bytes}\n" in header
 
 
@@ -141,22 +142,22 @@ def test_what_does_not_fit_says_why(tmp_path):
     keras = load_keras()
     given = keras.Input((20, 4))
     gelu = keras.Model(given, keras.layers.Dense(2, activation="gelu")(given))
-    result = micro.measure(converted(gelu, tmp_path / "gelu"))
+    result = micro.measure_micro(converted(gelu, tmp_path / "gelu"))
     assert (result.arena_bytes, result.fits) == (None, False)
     assert "is missing there" in result.reason or "is refused there" in result.reason
     plain = converted(small.affine(20, [[1], [2]], [0]), tmp_path / "plain")
-    fitting = micro.measure(plain)
+    fitting = micro.measure_micro(plain)
     assert fitting.fits
     assert 500 < fitting.arena_bytes < 4000
     assert fitting.difference < 1e-6
-    too_large = micro.measure(plain, arena_limit=fitting.arena_bytes - 1)
+    too_large = micro.measure_micro(plain, arena_limit=fitting.arena_bytes - 1)
     assert too_large.arena_bytes == fitting.arena_bytes
     assert re.fullmatch(r"its arena is \d\.\d KB, the limit is \d KB", too_large.reason)
 
 
 def test_dynamic_quantisation_is_refused_there(tmp_path):
     wide = small.affine(20, np.ones((40, 64)), np.zeros(64))
-    result = micro.measure(converted(wide, tmp_path, precision="dynamic"))
+    result = micro.measure_micro(converted(wide, tmp_path, precision="dynamic"))
     assert "FULLY_CONNECTED is refused there" in result.reason
 
 
@@ -173,15 +174,15 @@ def test_over_the_limit_nothing_is_written(tmp_path):
 
 def test_other_numbers_are_found(tmp_path, monkeypatch):
     content = converted(small.affine(20, [[1], [2]], [0]), tmp_path)
-    given = micro.made_up((20, 2))
+    given = micro.synthetic_rows((20, 2))
 
     def run(content, rows):
         return 1000, "", rows.sum(axis=2, keepdims=True)
 
     monkeypatch.setattr(micro, "_run", run)
-    assert "it differs from LiteRT by" in micro.measure(content, rows=given).reason
+    assert "it differs from LiteRT by" in micro.measure_micro(content, rows=given).reason
     monkeypatch.setattr(micro, "_run", lambda *_: (1000, "", np.full((3, 20, 1), np.nan)))
-    assert "it differs from LiteRT by nan" in micro.measure(content, rows=given).reason
+    assert "it differs from LiteRT by nan" in micro.measure_micro(content, rows=given).reason
 
 
 @pytest.mark.parametrize(
@@ -194,7 +195,7 @@ def test_other_numbers_are_found(tmp_path, monkeypatch):
 )
 def test_an_interpreter_that_fails_takes_only_itself(tmp_path, monkeypatch, run, told):
     monkeypatch.setattr(_micro, "_run", run)
-    monkeypatch.setattr(_micro, "SECONDS_A_TRY", 1)
+    monkeypatch.setattr(_micro, "SECONDS_PER_ATTEMPT", 1)
     arena, reason = _micro._smallest_arena(tmp_path)
     assert arena is None
     assert told in reason

@@ -12,14 +12,13 @@ from support import small_refiners as small
 
 from nem2e_tf.cli.export import command
 from nem2e_tf.errors import ExportError, InputError
-from nem2e_tf.export import parity
+from nem2e_tf.export.context import LIMITS, Job, Limits
 from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata
-from nem2e_tf.export.file.audit import audit, check
+from nem2e_tf.export.file.audit import audit_tflite, check_tflite
 from nem2e_tf.export.formats import tflite
-from nem2e_tf.export.formats.saved_model import write_saved_model
-from nem2e_tf.export.formats.tflite_files import calibration_rows, write_calibration
-from nem2e_tf.export.graph.pieces import pieces_of
+from nem2e_tf.export.formats.tflite import calibration_rows, write_calibration
+from nem2e_tf.export.graph.pieces import pieces_of, write_saved_model
 from nem2e_tf.export.runtime.load import load
 from nem2e_tf.names import PRECISIONS
 from nem2e_tf.refiners.patterns import compose
@@ -72,7 +71,7 @@ def test_every_precision_lands_in_one_folder(folder):
         "joint.int8.tflite",
     ]
     for name, item in listed.items():
-        inside = metadata.read((folder / "out" / item["file"]).read_bytes(), source="")
+        inside = metadata.read_tflite((folder / "out" / item["file"]).read_bytes(), source="")
         assert inside["precision"] == name
         assert ("WHILE" in item["operators"]) == (name != "int8")
         assert inside["recurrence"] == ("unrolled" if name == "int8" else "loop")
@@ -96,7 +95,9 @@ def test_the_runtime_chooses_a_precision(folder):
         assert runtime.metadata[0]["precision"] == name
         found = runtime.refine(cycles, channels=NAMES)
         assert np.abs(found - expected).max() < 0.5 * np.ptp(refiner.reference.measured)
-    with pytest.raises(InputError, match="precision int4, found float32 and float16 and dynamic"):
+    with pytest.raises(
+        InputError, match=r"precision: expected float32 or .* or int8, .* found int4"
+    ):
         load(folder / "out", precision="int4")
     with pytest.raises(InputError, match="expected a folder to choose precision int8 from"):
         load(folder / "out/joint.tflite", precision="int8")
@@ -106,7 +107,7 @@ def test_a_folder_of_two_precisions_without_float32_is_told(folder, tmp_path):
     index = json.loads((folder / "out/index.json").read_text())
     index["files"] = index["files"][2:]
     (tmp_path / "index.json").write_text(json.dumps(index))
-    with pytest.raises(InputError, match="precision float32, found dynamic and int8"):
+    with pytest.raises(InputError, match=r"precision: expected dynamic or int8, .* found float32"):
         load(tmp_path)
 
 
@@ -114,13 +115,13 @@ def test_the_card_says_what_it_is(folder):
     text = (folder / "out/README.md").read_text()
     for told in (
         "# Refiner lstm",
-        'runtime = load("FOLDER"',
+        'refiner = load("FOLDER"',
         "| joint.int8.tflite |",
         "EMG over the subject's maximum, of 2 muscles",
         "| glmed1 | glmed1_ipsi glmed2_ipsi | glmed |",
         "licence of the weights: CC0-1.0",
         f"digest `{'ab' * 32}`",
-        "not for diagnosis",
+        "Not for diagnosis",
     ):
         assert told in text, told
     example = text.split("```python\n")[1].split("```")[0]
@@ -147,7 +148,7 @@ def test_integers_in_and_out_give_the_same(folder, tmp_path):
     assert run.exit_code == 0, run.output
     cycles = load_refiner(folder / "refiner").reference.simulated
     numbers, integers = load(folder / "out", precision="int8"), load(tmp_path / "out")
-    (signature,) = audit((tmp_path / "out/joint.int8.tflite").read_bytes()).signatures
+    (signature,) = audit_tflite((tmp_path / "out/joint.int8.tflite").read_bytes()).signatures
     assert signature.inputs == {"simulated": "int8 [1, 20, 4]"}
     assert signature.outputs == {"refined": "int8 [1, 20, 2]"}
     inside = integers.metadata[0]
@@ -196,7 +197,7 @@ def test_training_keeps_cycles_that_it_fitted_on(tmp_path):
 def test_refiners_of_earlier_versions_are_told_to_train_again(tmp_path):
     place = saved(small.joint("linear"), tmp_path / "refiner")
     told = refused(place, "--tflite", "--precision", "int8", "-o", tmp_path / "out")
-    assert "found none (made by an earlier version); train it again" in told
+    assert "found none (an earlier version trained it); train it again" in told
     assert not (tmp_path / "out").exists()
     run = invoke(place, "--tflite", "--no-latency", "-o", tmp_path / "out")
     assert run.exit_code == 0, "other precisions need no calibration"
@@ -207,9 +208,9 @@ def test_refiners_of_earlier_versions_are_told_to_train_again(tmp_path):
     ("options", "told"),
     [
         (["--precision", "int8", "--recurrence", "loop"], "full quantisation crashes on loops"),
-        (["--io", "int8"], "io int8: expected precision int8 with it"),
-        (["--precision", "int8", "--raw"], "expected none beside refine at int8"),
-        (["--combine"], r"found one model \(joint\): its file gives all muscles already"),
+        (["--io", "int8"], "io int8: expected int8 among the precisions"),
+        (["--precision", "int8", "--raw"], "expected none besides refine with precision int8"),
+        (["--combine"], r"found one model \(joint\), whose file gives all"),
         (["--combine", "--raw"], "combine: expected the signature refine alone"),
         (["--precision", "float16", "--precision", "float16"], "expected once, found twice"),
         (["--precision", "int4"], "'int4' is not one of"),
@@ -258,8 +259,8 @@ def converted(tmp_path_factory):
     tf.saved_model.save(module, str(place / "variable"), signatures={"refine": refine})
     rows = write_calibration(piece, refiner.reference, place)
     jobs = [
-        tflite.Job(place / "loop", place / "loop.tflite", precision="int8", representative=rows),
-        tflite.Job(place / "variable", place / "variable.tflite"),
+        Job(place / "loop", place / "loop.tflite", precision="int8", representative=rows),
+        Job(place / "variable", place / "variable.tflite"),
     ]
     with pytest.raises(ExportError) as caught:
         tflite.convert(jobs)
@@ -274,9 +275,9 @@ def test_a_loop_is_refused_before_the_converter_crashes(converted):
 
 def test_a_graph_that_reads_a_variable_is_refused(converted):
     """It converts, also after a job that failed, and would start from nothing on a device."""
-    found = audit((converted[1] / "variable.tflite").read_bytes())
-    with pytest.raises(ExportError, match="so its weights were not frozen into the file"):
-        check(found, name="variable.tflite")
+    found = audit_tflite((converted[1] / "variable.tflite").read_bytes())
+    with pytest.raises(ExportError, match="so the weights were not frozen into the file"):
+        check_tflite(found, name="variable.tflite")
 
 
 def quarters(samples):
@@ -339,7 +340,7 @@ def test_calibration_rows_are_what_a_model_takes_in():
 
 
 def test_limits_grow_with_fewer_bits():
-    kept = [parity.LIMITS[name] for name in PRECISIONS]
+    kept = [LIMITS[name] for name in PRECISIONS]
     for one, next_one in itertools.pairwise(kept):
         assert one.difference < next_one.difference
         assert one.rmse < next_one.rmse
@@ -360,7 +361,7 @@ def test_stdr_net_for_one_muscle_is_small(tmp_path):
         *(refiner, tmp_path / "out"),
         formats=["tflite"],
         precisions=["float32", "dynamic"],
-        limits=dict.fromkeys(PRECISIONS, parity.Limits(difference=0.1, rmse=0.1)),
+        limits=dict.fromkeys(PRECISIONS, Limits(difference=0.1, rmse=0.1)),
         timed=False,
     )
     assert [item.recurrence for item in result.files] == ["loop", "loop"]

@@ -9,7 +9,7 @@ from support import small_refiners as small
 
 from nem2e_tf.cli.export import command as export
 from nem2e_tf.errors import InputError
-from nem2e_tf.export.graph.raw import recording_endpoint
+from nem2e_tf.export.graph.signatures import recording_signature
 from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import read_storage
 from nem2e_tf.refiners.recording import channel_columns, refine_recording
@@ -52,7 +52,7 @@ def test_every_pattern_in_the_graph_is_what_the_package_does(pattern):
         expected = by_package(refiner, recording)
         for place, muscle in enumerate(whole.muscles):
             part = whole.part(muscle)
-            entrance = recording_endpoint(refiner.models[muscle], part)
+            entrance = recording_signature(refiner.models[muscle], part)
             own = recording[:, [NAMES.index(name) for name in part.channels]]
             found = np.asarray(entrance.function(own)["refined"])[:, 0]
             np.testing.assert_allclose(found, expected[:, place], atol=1e-5)

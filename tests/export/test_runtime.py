@@ -177,7 +177,7 @@ def test_numbers_that_integers_cannot_hold_are_told(folder):
     whole = interpreter._integers(np.array([0.0, 1.0, 99.0, -99.0]), steps)
     assert whole.dtype == np.int8
     assert whole.tolist() == [-5, 5, 127, -128]
-    assert interpreter.held == 2
+    assert interpreter.clipped == 2
     np.testing.assert_allclose(_numbers(whole[:2], steps), [0, 1])
 
     def run(signature, /, **inputs):
@@ -188,7 +188,7 @@ def test_numbers_that_integers_cannot_hold_are_told(folder):
     cycle = np.zeros((20, 2))
     cycle[3] = 50
     runtime.refine(cycle)
-    assert runtime.notes[-1] == "1 number held at the bounds of the file's integers"
+    assert runtime.notes[-1] == "1 value clipped to the range of the quantised input"
 
 
 ONLY_THESE = """

@@ -9,7 +9,7 @@ from nem2e_tf import zoo
 from nem2e_tf.cli.export import command as export
 from nem2e_tf.errors import ExportError, InputError
 from nem2e_tf.export.exporter import export as export_refiner
-from nem2e_tf.export.graph.streaming import looks_ahead, step_endpoint
+from nem2e_tf.export.graph.signatures import looks_ahead, step_signature
 from nem2e_tf.export.runtime.load import load
 from nem2e_tf.refiners.refiner import Refiner, load_keras, save_refiner
 
@@ -65,12 +65,12 @@ def test_every_entry_streams_or_says_why_not(name):
     if name in LOOK_AHEAD:
         assert found.looks_at - found.sample == LOOK_AHEAD[name]
         with pytest.raises(ExportError, match=f"x: expected a causal model .* {found}"):
-            step_endpoint(model, name="x")
+            step_signature(model, name="x")
         return
     assert found is None
     cycle = np.random.default_rng(2).random((20, 4)).astype(np.float32)
     whole = np.asarray(model(cycle[None], training=False))[0]
-    entrance = step_endpoint(model, name="x")
+    entrance = step_signature(model, name="x")
     np.testing.assert_allclose(streamed(entrance, cycle), whole, atol=1e-5 * np.ptp(whole))
 
 
@@ -79,7 +79,7 @@ def test_options_and_residual_output_stream_as_well(name):
     model = model_of(name, more=True)
     cycle = np.random.default_rng(2).random((20, 4)).astype(np.float32)
     whole = np.asarray(model(cycle[None], training=False))[0]
-    entrance = step_endpoint(model, name="x")
+    entrance = step_signature(model, name="x")
     assert "position" in entrance.inputs
     np.testing.assert_allclose(streamed(entrance, cycle), whole, atol=1e-5 * np.ptp(whole))
 
@@ -98,8 +98,8 @@ def test_causality_is_asked_of_every_sample():
     assert (found.sample, found.looks_at) == (11, 12)
     # causal, and yet no layer of it can be taken sample by sample
     mixed.set_weights([np.triu(np.ones((20, 20), np.float32))])
-    with pytest.raises(ExportError, match="found one among Dense, Flatten, Reshape"):
-        step_endpoint(model, name="x")
+    with pytest.raises(ExportError, match="found one among Dense, Flatten, Reshape that cannot"):
+        step_signature(model, name="x")
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_a_stream_refuses(exported):
         stream.step(np.zeros((1, 4)))
     for _ in range(20):
         stream.step(np.zeros(4))
-    with pytest.raises(InputError, match=r"at most 20 samples a cycle.*reset\(\)"):
+    with pytest.raises(InputError, match=r"at most 20 samples per cycle.*reset\(\)"):
         stream.step(np.zeros(4))
 
 
@@ -179,8 +179,11 @@ def test_the_command_says_what_a_model_cannot_have(exported, tmp_path, option, t
 def test_wrong_wishes_are_told_before_anything_is_converted(exported, tmp_path):
     refiner, _ = exported
     for wishes, told in (
-        ({"signatures": ["walk"]}, "signatures: expected refine_with_attention, .* found walk"),
-        ({"signatures": ["step"], "precisions": ["int8"]}, "none beside refine at int8"),
+        ({"signatures": ["walk"]}, "signatures: expected refine_with_attention .* found walk"),
+        (
+            {"signatures": ["step"], "precisions": ["int8"]},
+            "none besides refine with precision int8",
+        ),
         ({"signatures": ["step"], "formats": ["onnx"]}, "the format tflite for step"),
     ):
         given = {"formats": ["tflite"], **wishes}

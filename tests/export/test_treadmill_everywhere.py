@@ -9,9 +9,9 @@ from support import browser_page, c_program, chromium
 from support import small_refiners as small
 
 from nem2e_tf.cli.refine import command as refine
-from nem2e_tf.export import parity
+from nem2e_tf.export.context import LIMITS
 from nem2e_tf.export.exporter import export
-from nem2e_tf.export.formats.tflite_files import file_name
+from nem2e_tf.export.formats.tflite import file_name
 from nem2e_tf.io.storage import read_storage
 from nem2e_tf.names import PRECISIONS
 from nem2e_tf.refiners.recording import _samples, channel_columns
@@ -21,13 +21,13 @@ from nem2e_tf.signals.gait import cycles_of_plate
 pytestmark = [pytest.mark.shared_data, pytest.mark.timeout(900), pytest.mark.slow]
 PLATE = "1_ground_force"
 # by source: at most how far from Keras, as a share of the muscle's range
-LIMITS = {
-    "export/saved_model": parity.LIMITS["float32"].difference,
-    "export/joint.onnx": parity.LIMITS["float32"].difference,
-    **{f"export/{file_name('joint', name)}": parity.LIMITS[name].difference for name in PRECISIONS},
+DIFFERENCES = {
+    "export/saved_model": LIMITS["float32"].difference,
+    "export/joint.onnx": LIMITS["float32"].difference,
+    **{f"export/{file_name('joint', name)}": LIMITS[name].difference for name in PRECISIONS},
 }
 # an untrained network has no error against EMG that could be kept
-LOOSE = {name: replace(limits, rmse=1.0) for name, limits in parity.LIMITS.items()}
+LOOSE = {name: replace(limits, rmse=1.0) for name, limits in LIMITS.items()}
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +82,9 @@ def hold(found, expected, limit):
     assert share.max() < limit
 
 
-@pytest.mark.parametrize("source", LIMITS)
+@pytest.mark.parametrize("source", DIFFERENCES)
 def test_the_command(place, walk, by_keras, tmp_path, source):
-    hold(by_command(place / source, walk, tmp_path / "x.sto"), by_keras, LIMITS[source])
+    hold(by_command(place / source, walk, tmp_path / "x.sto"), by_keras, DIFFERENCES[source])
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_the_c_program(program, place, walk, cycles, by_keras, tmp_path, precisi
     told = c_program.run(words, expected=0)
     assert "53 of 53 cycles refined, 2950 of" in told.stderr
     found = c_program.same_as_python(refined, model, recording, cycles)
-    hold(found, by_keras, LIMITS[f"export/{model.name}"])
+    hold(found, by_keras, DIFFERENCES[f"export/{model.name}"])
 
 
 @pytest.fixture(scope="module")
@@ -131,4 +131,4 @@ def test_the_browser_page(page, place, walk, by_keras, tmp_path, precision):
     found = browser_page.downloaded(page)
     here = by_command(file, walk, tmp_path / "here.sto")
     np.testing.assert_allclose(found.data, here.data, rtol=0, atol=1e-5)
-    hold(found, by_keras, LIMITS[f"export/{file.name}"])
+    hold(found, by_keras, DIFFERENCES[f"export/{file.name}"])

@@ -1,1 +1,1 @@
-"""What is in an exported file."""
+"""The content of an exported file, and the index of an export folder."""

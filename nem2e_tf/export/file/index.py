@@ -1,4 +1,4 @@
-"""The index of an export folder: which files of which format and precision are in it."""
+"""The index of an export folder, ``index.json``: its files, by format and precision."""
 
 from pathlib import Path
 
@@ -21,16 +21,17 @@ def read_index(
     ----------
     folder : Path
     precision : str, optional
-        Which TFLite files of several precisions; default: float32, or the only one.
+        Precision of the TFLite files; default: float32, or the only one.
 
     Returns
     -------
-    files of each format, in order, and the refiner's channels
+    dict of str to list of str, list of str
+        Files of each format, in order, and the refiner's channels.
 
     Raises
     ------
     InputError
-        There is none, it is of another format or not whole, or has no such precision.
+        The index is missing, incomplete or of another format, or has no such precision.
     """
     file = folder / INDEX
     if not file.is_file():
@@ -56,18 +57,17 @@ def read_index(
                 own.append(str(item["file"]))
         channels = [str(name) for name in index["channels"]]
     except (KeyError, TypeError) as error:
-        raise InputError(f"{file}: expected a whole index, found no {error}") from None
+        raise InputError(f"{file}: expected a complete index, found none of {error}") from None
     if precisions:
         listed["tflite"] = precisions[_precision(folder, list(precisions), precision)]
     return listed, channels
 
 
 def _precision(folder: Path, there: list[str], asked: str | None) -> str:
-    """Choose one of the precisions that a folder has."""
+    """Choose a precision among those in a folder."""
     wanted = asked or ("float32" if len(there) > 1 else there[0])
     if wanted not in there:
         raise InputError(
-            f"{folder}: expected files of precision {wanted}, found {' and '.join(there)}; "
-            f"choose one, such as precision={there[0]!r}"
+            f"precision: expected {' or '.join(there)}, as in {folder}, found {wanted}"
         )
     return wanted

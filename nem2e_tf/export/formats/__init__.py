@@ -1,1 +1,1 @@
-"""File formats."""
+"""The file formats of an export."""

@@ -1,4 +1,4 @@
-"""An exported file as C source: an array, its header, and a program that shows how to run it."""
+"""An exported file as C source: the array, its header, and a usage example."""
 
 import re
 from string import Template
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_BYTES_A_LINE = 16
-# tflite-micro's own spelling where it is not the operator's name in capitals, word by word
+_BYTES_PER_LINE = 16
+# tflite-micro's spelling of operators whose names are not capitalised word by word
 _SPELLED = {
     "AVERAGE_POOL_2D": "AveragePool2D",
     "BATCH_MATMUL": "BatchMatMul",
@@ -24,13 +24,13 @@ _SPELLED = {
 _HEADER = Template("""\
 /* $title: a refiner for a microcontroller, written by nem2e-tf.
 
-   Signature refine: float [$samples][$inputs] in, float [$samples][$outputs] out, one cycle a call;
-   samples equally spaced over the cycle, both ends included.
+   Signature refine: float [$samples][$inputs] in, float [$samples][$outputs] out, one cycle
+   per call; samples equally spaced over the cycle, both ends included.
    Pattern: $pattern.
-   In: $takes.
-   Out: $gives.
+   In: $inputs_list.
+   Out: $outputs_list.
    $form; licence of the training data: $licence.
-   SHA-256 of the file in the array, its own 64 digits taken as zeros:
+   SHA-256 of the file in the array, with these 64 digits replaced by zeros:
    $sha256 */
 
 #ifndef ${macro}_MODEL_H
@@ -39,7 +39,7 @@ _HEADER = Template("""\
 #define ${macro}_SAMPLES $samples
 #define ${macro}_INPUTS $inputs
 #define ${macro}_OUTPUTS $outputs
-/* Smallest arena it ran in on a 64-bit machine; a 32-bit microcontroller needs a little less. */
+/* Smallest arena in which it ran on a 64-bit machine; slightly less on 32-bit controllers. */
 #define ${macro}_ARENA_BYTES $arena
 #define ${macro}_MODEL_BYTES $size
 
@@ -75,11 +75,11 @@ $bytes
 """)
 
 _MAIN = Template("""\
-// How to run ${name}_model with TensorFlow Lite for Microcontrollers. Written by nem2e-tf.
+// Runs ${name}_model with TensorFlow Lite for Microcontrollers. Written by nem2e-tf.
 //
-// Refines a made-up cycle and compares the result with LiteRT's; returns 0 where they agree.
-// Compile it with ${name}_model.c and tflite-micro's library; its include folders are its own root
-// and those of the flatbuffers, gemmlowp and ruy that it downloads.
+// Refines a synthetic cycle and compares the result with LiteRT's; returns 0 if they agree.
+// Compile it with ${name}_model.c and the tflite-micro library. The include folders are those of
+// tflite-micro and of the flatbuffers, gemmlowp and ruy that it downloads.
 
 #include <math.h>
 #include <stdint.h>
@@ -98,14 +98,14 @@ constexpr int kOutputs = ${macro}_SAMPLES * ${macro}_OUTPUTS;
 
 alignas(16) uint8_t arena[${macro}_ARENA_BYTES];
 
-// The operators of this model and no others: each takes flash.
+// Only the operators of this model: each uses flash.
 using Operators = tflite::MicroMutableOpResolver<$n_operators>;
 
 TfLiteStatus AddOperators(Operators& operators) {
 $operators  return kTfLiteOk;
 }
 
-// Puts a number into a tensor that holds numbers or their int8 steps.
+// Writes a number into a float or int8 tensor.
 void Put(TfLiteTensor* tensor, int place, float value) {
   if (tensor->type == kTfLiteFloat32) {
     tensor->data.f[place] = value;
@@ -128,7 +128,7 @@ TfLiteStatus Refine(tflite::MicroInterpreter& interpreter, const float* simulate
   return kTfLiteOk;
 }
 
-// What LiteRT gives for the made-up cycle of main, and how far it may be missed.
+// LiteRT's result for the synthetic cycle of main, and the accepted difference from it.
 const float kExpected[kOutputs] = {
 $expected
 };
@@ -178,24 +178,24 @@ def sources(
     expected: NDArray[np.float32],
     tolerance: float,
 ) -> dict[str, str]:
-    """Write a file's bytes, header and usage example as C and C++ source.
+    """Write the C and C++ source of a file: array, header and usage example.
 
     Parameters
     ----------
     model : str
-        Name of the refiner's model: a muscle, or ``joint``.
+        Name of the model: a muscle, or ``joint``.
     content : bytes
         The sealed file.
     metadata : dict
-        What is embedded in it.
+        Its embedded metadata.
     arena_bytes : int
-        What `nem2e_tf.export.formats.micro.measure` found.
+        From `nem2e_tf.export.formats.micro.measure_micro`.
     shape : tuple
         Samples, inputs and outputs of a call.
     expected : float32 array [sample, output]
-        What LiteRT gives for `nem2e_tf.export.formats.micro.made_up`'s first row.
+        LiteRT's output for the first of `nem2e_tf.export.formats.micro.synthetic_rows`.
     tolerance : float
-        How far a microcontroller's result may be from it, in the output's units.
+        Largest accepted difference of a microcontroller's output from it, in the same units.
 
     Returns
     -------
@@ -214,8 +214,8 @@ def sources(
         "inputs": inputs,
         "outputs": outputs,
         "pattern": metadata["pattern"],
-        "takes": _wrapped(metadata["channels"], what="channel"),
-        "gives": _wrapped([item["name"] for item in metadata["muscles"]], what="muscle"),
+        "inputs_list": _wrapped(metadata["channels"], what="channel"),
+        "outputs_list": _wrapped([item["name"] for item in metadata["muscles"]], what="muscle"),
         "form": f"{metadata['precision']}, recurrence {metadata['recurrence']}",
         "licence": metadata["licence"],
         "sha256": metadata["content_sha256"],
@@ -229,7 +229,7 @@ def sources(
         "expected": _numbers(expected),
         "tolerance": np.format_float_scientific(np.float32(tolerance), trim="-"),
     }
-    # metadata is other people's text: it must not end the comment it stands in
+    # metadata come from users: they must not end the comment
     safe = {key: str(word).replace("*/", "* /").replace("/*", "/ *") for key, word in words.items()}
     return {
         f"{name}_model.h": _HEADER.substitute(safe),
@@ -239,7 +239,7 @@ def sources(
 
 
 def identifier(name: str) -> str:
-    """Make a C name of a model's name.
+    """Make a C identifier of a model's name.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def adder(operator: str) -> str:
 
 
 def _wrapped(names: list[str], *, what: str) -> str:
-    """List names over several lines of a comment."""
+    """Wrap a list of names over several lines of a comment."""
     lines = [f"{len(names)} {what}{'s'[: len(names) > 1]}:"]
     for name in names:
         word = " ".join(name.split())
@@ -276,7 +276,8 @@ def _wrapped(names: list[str], *, what: str) -> str:
 
 def _hexadecimal(content: bytes) -> str:
     rows = (
-        content[start : start + _BYTES_A_LINE] for start in range(0, len(content), _BYTES_A_LINE)
+        content[start : start + _BYTES_PER_LINE]
+        for start in range(0, len(content), _BYTES_PER_LINE)
     )
     return "\n".join("    " + " ".join(f"0x{byte:02x}," for byte in row) for row in rows)
 

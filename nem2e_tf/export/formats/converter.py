@@ -1,10 +1,7 @@
-"""A SavedModel to ONNX, within the child process that converts; see below.
+"""The child process that converts SavedModels to TFLite or ONNX, so that a crash ends only it.
 
-The child process that converts SavedModels: a converter that crashes takes only it.
-
-Reads a JSON list of jobs from its input, each as `nem2e_tf.export.formats.tflite.Job` has it. A
-failed
-conversion writes its reason to the file's name with ``.error`` added; the jobs after it are done.
+It reads a JSON list of `nem2e_tf.export.context.Job` from standard input. If a conversion fails, it
+writes the reason to the target's name with ``.error`` appended, and continues with the next job.
 """
 
 import json
@@ -21,7 +18,7 @@ LOOPS = {"While", "StatelessWhile"}
 
 
 def main() -> int:
-    """Convert what standard input asks for; returns the exit code."""
+    """Run the jobs on standard input; return the exit code."""
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     jobs = json.load(sys.stdin)
@@ -32,7 +29,7 @@ def main() -> int:
         target = job["target"]
         try:
             content = _converted(tf, job)
-        except Exception as error:  # the converter raises many kinds; the parent tells one line
+        except Exception as error:  # the converter raises many kinds
             Path(f"{target}.error").write_text(_reason(error))
             failed = True
             continue
@@ -45,11 +42,11 @@ def main() -> int:
 def _converted(tf: Any, job: dict[str, Any]) -> bytes:
     signatures, precision = job["signatures"], job["precision"]
     if job["target"].endswith(".onnx"):
-        return converted(job["saved_model"], signatures[0], job["target"])
+        return _to_onnx(job["saved_model"], signatures[0], job["target"])
     converter = tf.lite.TFLiteConverter.from_saved_model(
         job["saved_model"], signature_keys=signatures
     )
-    # builtin operators only: a graph that needs others must fail here, not on the device
+    # a graph that needs other operators must fail here, not on the device
     operators = tf.lite.OpsSet.TFLITE_BUILTINS
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -80,7 +77,7 @@ def _has_loop(graph: Any) -> bool:
 
 
 def _representative(file: str, signatures: list[str]) -> Callable[[], Iterator[Any]]:
-    """Rows to calibrate on, one at a time: the file's arrays are named as the inputs."""
+    """Read the representative data set row by row; its arrays are named like the inputs."""
     with np.load(file, allow_pickle=False) as content:
         arrays = {name: content[name] for name in content.files}
 
@@ -101,22 +98,12 @@ def _reason(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-# has all that the zoo needs, and runtimes of 2021 know it
+# Covers every entry of the zoo, and is supported by runtimes since 2021.
 OPSET = 15
 
 
-def converted(saved_model: str, signature: str, target: str) -> bytes:
-    """Convert one signature by tf2onnx's command line, which keeps the names of its tensors.
-
-    Parameters
-    ----------
-    saved_model : str
-        Folder.
-    signature : str
-        The only one that the file will have.
-    target : str
-        Where the file will be written; the converter's own goes beside it.
-    """
+def _to_onnx(saved_model: str, signature: str, target: str) -> bytes:
+    """Convert one signature by tf2onnx's command line, which keeps the names of its tensors."""
     from tf2onnx import convert
 
     unfinished = Path(f"{target}.onnx")

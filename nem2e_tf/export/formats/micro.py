@@ -1,54 +1,167 @@
-"""Whether a file runs on a microcontroller, in how much memory, and with which numbers.
+"""Refiners on a microcontroller: the form that fits, run on its interpreter, as C source.
 
-Asked of the interpreter of TensorFlow Lite for Microcontrollers itself (package ``tflite-micro``,
-on Linux x86-64 only), in a child process: it crashes or hangs on some files.
+The interpreter of TensorFlow Lite for Microcontrollers (package ``tflite-micro``, Linux x86-64
+only) runs each file in a child process, because it crashes or hangs on some.
 
-The arena is the working memory that a program sets aside for the interpreter; weights stay in
-flash. It is measured on a 64-bit machine. Pointers are half as long on a 32-bit microcontroller,
-which therefore needs a little less.
+The arena is the working memory that a program reserves for the interpreter; weights stay in flash.
+It is measured on a 64-bit machine. On a 32-bit microcontroller pointers are half as long, and the
+arena is slightly smaller.
 """
 
 import importlib.util
 import json
-import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import nem2e_tf
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import ExportError, InputError
+from nem2e_tf.export.context import ARENA_LIMIT, Export, ExportedFile
 from nem2e_tf.export.file.audit import INPUT, OUTPUT, SIGNATURE
+from nem2e_tf.export.formats import c_array
+from nem2e_tf.export.formats.tflite import tflite_files
+from nem2e_tf.export.graph.pieces import Piece, pieces_of
+from nem2e_tf.export.latency import child_environment
+from nem2e_tf.export.parity import Checked, check_limits, compare_piece
 from nem2e_tf.export.runtime.interpreters import LiteRT
+from nem2e_tf.io.files import sha256, write_text
+from nem2e_tf.refiners.patterns import compose
 
-ARENA_LIMIT = 256 * 1024
+MICRO = "micro"
 SECONDS = 900
 
-# Largest difference from LiteRT, as a share of the output's range: rounding for float32; for
-# integers a few steps, as the two round products differently.
+# Largest difference from LiteRT, as a fraction of the output's range: rounding for float32; for
+# integers a few steps, because the two round products differently.
 LIMITS = {"float32": 1e-5, "integer": 2e-2}
 _ROWS = 3
 
 
+def write_micro(run: Export) -> list[ExportedFile]:
+    """Write C source for every model of a refiner, into the folder ``micro``.
+
+    Models without recurrences are quantised fully, which is smallest and fastest there, or stay in
+    float32 if int8 fails a check. Recurrences are float32 loops: unrolled, they are larger and join
+    more tensors than the microcontroller's operator accepts.
+
+    Returns
+    -------
+    list of ExportedFile
+        One per model. ``n_bytes`` is its size in flash; parity is that of the microcontroller's
+        interpreter.
+
+    Raises
+    ------
+    ExportError
+        No form of a model fits; the message names the reason for each.
+    """
+    pieces = pieces_of(run.refiner, combine=run.choices.combine)
+    recurrent = any(piece.has_recurrence for piece in pieces)
+    notes: list[str] = []
+    for precision in ("float32",) if recurrent else ("int8", "float32"):
+        choices = replace(
+            run.choices,
+            formats=("tflite",),
+            precisions=(precision,),
+            io="float32",
+            recurrence="auto",
+            signatures=(),
+        )
+        own = replace(run, choices=choices, scratch=run.scratch / MICRO / precision)
+        own.scratch.mkdir(parents=True)
+        try:
+            ran = [
+                (piece, checked, *_run_reference(own, piece, checked))
+                for piece, _, checked in tflite_files(own)
+            ]
+        except ExportError as error:
+            notes.append(f"{precision} does not fit a microcontroller: {error}")
+            continue
+        (run.folder / MICRO).mkdir()
+        return [_write(own, *item, tuple(notes)) for item in ran]
+    raise ExportError("; ".join(notes))
+
+
+def _run_reference(
+    run: Export, piece: Piece, checked: Checked
+) -> tuple["MicroResult", NDArray[np.float32]]:
+    """Refine the reference cycles, and after them the synthetic cycle of the usage example."""
+    results = []
+
+    def apply(name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        example = synthetic_rows(rows.shape[1:], count=1)
+        result = measure_micro(
+            checked.content,
+            rows=np.concatenate([rows, example]),
+            arena_limit=run.choices.arena_limit,
+        )
+        if result.outputs is None or not result.fits:
+            raise ExportError(f"{name}: {result.reason}")
+        results.append(result)
+        return result.outputs[:-1]
+
+    simulated = run.refiner.reference.simulated[:, :, list(piece.columns)]
+    curves = compose(simulated, piece.composition, apply)
+    return results[0], curves
+
+
+def _write(
+    run: Export,
+    piece: Piece,
+    checked: Checked,
+    result: "MicroResult",
+    curves: NDArray[np.float32],
+    notes: tuple[str, ...],
+) -> ExportedFile:
+    precision, metadata = run.choices.precisions[0], checked.metadata
+    compared = compare_piece(run, piece, curves)
+    check_limits(compared, run.choices.limits[precision], name=f"{piece.name} on a microcontroller")
+    expected: Any = result.expected
+    texts = c_array.sources(
+        piece.name,
+        checked.content,
+        metadata=metadata,
+        arena_bytes=result.arena_bytes or 0,
+        shape=(piece.composition.model_samples, piece.composition.n_inputs, expected.shape[2]),
+        expected=expected[-1],
+        tolerance=limit_of(checked.content) * value_range(expected),
+    )
+    for name, text in texts.items():
+        write_text(run.folder / MICRO / name, text)
+    array = f"{MICRO}/{c_array.identifier(piece.name)}_model.c"
+    return ExportedFile(
+        file=array,
+        format=MICRO,
+        muscles=piece.composition.muscles,
+        n_bytes=len(checked.content),
+        sha256=sha256(run.folder / array),
+        recurrence=metadata["recurrence"],
+        precision=precision,
+        operators=checked.audit.operators,
+        parity=tuple(item.to_json() for item in compared),
+        arena_bytes=result.arena_bytes,
+        notes=notes,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class MicroResult:
-    """What came of a file in TensorFlow Lite for Microcontrollers.
+    """Result of running a file in TensorFlow Lite for Microcontrollers.
 
     Attributes
     ----------
     arena_bytes : int or None
-        Smallest arena in which it runs; None where it does not run.
+        Smallest arena in which it runs; None if it does not run.
     reason : str
-        Why it does not fit; empty where it does.
+        Why it does not fit; empty if it does.
     difference : float or None
-        Largest difference from LiteRT on the rows, as a share of the output's range.
+        Largest difference from LiteRT, as a fraction of the output's range.
     outputs, expected : float32 array [row, sample, muscle] or None
-        What it and LiteRT give for the rows.
+        Its output and that of LiteRT.
     """
 
     arena_bytes: int | None
@@ -59,44 +172,44 @@ class MicroResult:
 
     @property
     def fits(self) -> bool:
-        """Whether it runs within the limits."""
+        """True if it runs within the limits."""
         return not self.reason
 
 
 def require() -> None:
-    """Make sure that tflite-micro is there.
+    """Check that tflite-micro is installed.
 
     Raises
     ------
     InputError
-        It is not installed.
+        It is not.
     """
     if importlib.util.find_spec("tflite_micro") is None:
         raise InputError(
             "tflite-micro is not installed; install it with: pip install 'nem2e-tf[micro]' "
-            "(it exists for Linux on x86-64 only)"
+            "(available for Linux on x86-64 only)"
         )
 
 
-def measure(
+def measure_micro(
     content: bytes, *, rows: "NDArray[Any] | None" = None, arena_limit: int = ARENA_LIMIT
 ) -> MicroResult:
-    """Run a file on a microcontroller's interpreter and compare it with LiteRT.
+    """Run a file on the microcontroller's interpreter and compare it with LiteRT.
 
     Parameters
     ----------
     content : bytes
         A TFLite file with the signature ``refine``, of one input and fixed shapes; sealed or not.
     rows : array [row, sample, input], optional
-        What goes in, one call a row; default: three made-up rows of activations.
+        Input, one call per row; default: three synthetic rows of activation.
     arena_limit : int
-        Most bytes of arena.
+        Limit of the arena, bytes.
 
     Returns
     -------
     MicroResult
-        It fits, or the reason says why not: an operator that is missing there, an arena over the
-        limit, other numbers than LiteRT's, a crash or no end.
+        If it does not fit, with the reason: a missing operator, an arena above the limit, a
+        different output from LiteRT's, a crash or a timeout.
 
     Raises
     ------
@@ -105,15 +218,14 @@ def measure(
 
     Examples
     --------
-    >>> from nem2e_tf.export.formats.micro import measure
-    >>> measure(content).arena_bytes  # doctest: +SKIP
+    >>> measure_micro(content).arena_bytes  # doctest: +SKIP
     110080
     """
     require()
     reason, shape = _row_shape(content)
     if reason:
         return MicroResult(None, reason)
-    given = made_up(shape) if rows is None else np.asarray(rows, np.float32)
+    given = synthetic_rows(shape) if rows is None else np.asarray(rows, np.float32)
     if given.shape[1:] != shape:
         raise InputError(f"rows: expected [row, {shape[0]}, {shape[1]}], found {list(given.shape)}")
     arena, reason, outputs = _run(content, given)
@@ -125,7 +237,7 @@ def measure(
     )
     found = float(np.abs(outputs - expected).max()) / value_range(expected)
     limit = limit_of(content)
-    # written so that NaN is over the limit
+    # also true for NaN
     if not found <= limit:
         reason = f"it differs from LiteRT by {found:.1e} of the range, the limit is {limit:.0e}"
     elif arena is not None and arena > arena_limit:
@@ -134,19 +246,19 @@ def measure(
 
 
 def value_range(values: NDArray[Any]) -> float:
-    """Give what differences of an output are a share of: its range, or else its size, or 1."""
+    """Return the scale for differences of an output: its range, or its size, or 1."""
     return float(np.ptp(values)) or float(np.abs(values).max()) or 1.0
 
 
-def made_up(shape: tuple[int, ...], *, count: int = _ROWS) -> NDArray[np.float32]:
-    """Make up rows of activations, 0.1 to 0.9, nobody's: the same for everybody who repeats it.
+def synthetic_rows(shape: tuple[int, ...], *, count: int = _ROWS) -> NDArray[np.float32]:
+    """Compute rows of synthetic activation, 0.1 to 0.9; the usage example repeats the first.
 
     Parameters
     ----------
     shape : tuple
         Samples and inputs of a row.
     count : int
-        How many rows.
+        Number of rows.
 
     Returns
     -------
@@ -154,7 +266,7 @@ def made_up(shape: tuple[int, ...], *, count: int = _ROWS) -> NDArray[np.float32
 
     Examples
     --------
-    >>> made_up((3, 2), count=1)[0, :, 0].astype(float).round(2).tolist()
+    >>> synthetic_rows((3, 2), count=1)[0, :, 0].astype(float).round(2).tolist()
     [0.5, 0.82, 0.88]
     """
     phase = np.arange(count)[:, None, None] + np.arange(shape[1])
@@ -164,7 +276,7 @@ def made_up(shape: tuple[int, ...], *, count: int = _ROWS) -> NDArray[np.float32
 
 
 def _row_shape(content: bytes) -> tuple[str, tuple[int, int]]:
-    """Give why a file has no rows that could be run there, or samples and inputs of a row."""
+    """Return samples and inputs of a row, or the reason why the file cannot run there."""
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAs(content, 0)
@@ -173,11 +285,11 @@ def _row_shape(content: bytes) -> tuple[str, tuple[int, int]]:
         for i in range(model.SignatureDefsLength())
     }
     if places.get(SIGNATURE.encode()) != 0:
-        return f"its first subgraph is not {SIGNATURE}, and no other is reached there", (0, 0)
+        return f"its first subgraph is not {SIGNATURE}, the only one that runs there", (0, 0)
     graph = model.Subgraphs(0)
     tensors = [graph.Tensors(graph.Inputs(i)) for i in range(graph.InputsLength())]
     if len(tensors) != 1:
-        return f"it takes {len(tensors)} tensors, expected {INPUT} alone", (0, 0)
+        return f"it has {len(tensors)} inputs, expected {INPUT} alone", (0, 0)
     tensor = tensors[0]
     fixed = [tensor.Shape(i) for i in range(tensor.ShapeLength())]
     shape = [tensor.ShapeSignature(i) for i in range(tensor.ShapeSignatureLength())] or fixed
@@ -187,7 +299,7 @@ def _row_shape(content: bytes) -> tuple[str, tuple[int, int]]:
 
 
 def limit_of(content: bytes) -> float:
-    """Give how far a file may be from LiteRT, as a share of the output's range."""
+    """Return the largest accepted difference from LiteRT, as a fraction of the output's range."""
     from ai_edge_litert import schema_py_generated as schema
 
     graph = schema.Model.GetRootAs(content, 0).Subgraphs(0)
@@ -214,26 +326,15 @@ def _run(
                 text=True,
                 errors="replace",
                 timeout=SECONDS,
-                env=_child_environment(),
+                env=child_environment(one_thread=True),  # a process that forks must have one thread
                 check=False,
             )
         except subprocess.TimeoutExpired:
             return None, f"its interpreter did not finish within {SECONDS} s", None
         if child.returncode != 0:
-            last = (child.stderr.strip().splitlines() or ["no reason given"])[-1]
+            last = (child.stderr.strip().splitlines() or ["no message"])[-1]
             return None, f"its interpreter stopped with code {child.returncode}: {last[:200]}", None
         result = json.loads((folder / "result.json").read_text())
         if result["reason"]:
             return None, str(result["reason"]), None
         return int(result["arena_bytes"]), "", np.load(folder / "outputs.npy")
-
-
-def _child_environment() -> dict[str, str]:
-    """Give an environment in which a child finds the same package as we did, installed or not."""
-    places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    # a process that is copied must not have threads
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, places)),
-        "OPENBLAS_NUM_THREADS": "1",
-    }

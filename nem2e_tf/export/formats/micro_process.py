@@ -1,9 +1,8 @@
 """The child process that runs a file in TensorFlow Lite for Microcontrollers.
 
-Its interpreter crashes or hangs on some files and on arenas that are too small, so each try is a
-process of its own with an alarm set: ``python -m nem2e_tf.export.formats.micro_process FOLDER``
-reads
-``model.tflite`` and ``rows.npy`` of the folder and writes ``result.json`` and ``outputs.npy``.
+Its interpreter crashes or hangs on some files, and if the arena is too small. Each attempt is
+therefore a forked process with an alarm. ``python -m nem2e_tf.export.formats.micro_process FOLDER``
+reads ``model.tflite`` and ``rows.npy`` there and writes ``result.json`` and ``outputs.npy``.
 """
 
 import json
@@ -17,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Enough for every model that a microcontroller could ever hold; only what is used is touched.
+# Enough for any model that fits a microcontroller; unused memory is never touched.
 LARGEST_ARENA = 64 * 2**20
 ALIGNMENT = 16
-# How far above what was recorded the arena that works is looked for: preparing borrows memory.
+# Search range above the recorded arena: preparing a model borrows memory temporarily.
 MOST_BORROWED = 2**16
-SECONDS_A_TRY = 60
+SECONDS_PER_ATTEMPT = 60
 
 _TOTAL = re.compile(r"Arena allocation total (\d+) bytes")
 _MISSING = re.compile(r"Didn't find op for builtin opcode '(\w+)'")
@@ -30,7 +29,7 @@ _REFUSED = re.compile(r"Node (\w+) \(number \d+\) failed to (prepare|invoke)")
 
 
 def main() -> int:
-    """Measure and run what the folder of the first argument holds; returns the exit code."""
+    """Measure and run the model in the folder given as argument; return the exit code."""
     folder = Path(sys.argv[1])
     arena, reason = _smallest_arena(folder)
     if arena is not None:
@@ -40,11 +39,11 @@ def main() -> int:
 
 
 def _smallest_arena(folder: Path) -> tuple[int | None, str]:
-    """Find the smallest arena that the first row runs in, or why there is none."""
+    """Find the smallest arena in which the first row runs, or the reason why there is none."""
     ending, log = _try(folder, LARGEST_ARENA)
     recorded = _TOTAL.search(log)
     if ending or recorded is None:
-        return None, ending or "it runs, but does not say how much memory it uses"
+        return None, ending or "it runs, but does not report how much memory it uses"
     lowest = int(recorded[1])
     if not _try(folder, lowest)[0]:
         return lowest, ""
@@ -61,31 +60,31 @@ def _smallest_arena(folder: Path) -> tuple[int | None, str]:
 
 
 def _try(folder: Path, arena: int, *, first: int | None = 1) -> tuple[str, str]:
-    """Run the first rows (None: all) in an arena; give what went wrong and what was printed."""
+    """Run the first rows (None: all) in an arena; return the failure, if any, and the log."""
     log = folder / "log.txt"
     child = os.fork()
     if child == 0:
         code = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(SECONDS_A_TRY)
+            signal.alarm(SECONDS_PER_ATTEMPT)
             with log.open("wb") as stream:
                 os.dup2(stream.fileno(), 1)
                 os.dup2(stream.fileno(), 2)
             _run(folder, arena, first)
             code = 0
-        except BaseException as error:  # nothing of this copy of the process may go on
+        except BaseException as error:  # the forked process must not continue
             os.write(2, f"{error}\n".encode())
         finally:
             os._exit(code)
     status = os.waitpid(child, 0)[1]
-    told = log.read_text(errors="replace")
+    output = log.read_text(errors="replace")
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGALRM:
-            return f"it did not finish within {SECONDS_A_TRY} s", told
-        return f"its interpreter crashed ({signal.Signals(number).name})", told
-    return ("" if os.WEXITSTATUS(status) == 0 else _reason(told)), told
+            return f"it did not finish within {SECONDS_PER_ATTEMPT} s", output
+        return f"its interpreter crashed ({signal.Signals(number).name})", output
+    return ("" if os.WEXITSTATUS(status) == 0 else _reason(output)), output
 
 
 def _run(folder: Path, arena: int, first: int | None) -> None:
@@ -105,7 +104,7 @@ def _run(folder: Path, arena: int, first: int | None) -> None:
 
 
 def _to_tensor(values: NDArray[np.float32], details: dict[str, Any]) -> NDArray[Any]:
-    """Give what an input tensor holds for values: themselves, or steps of its scale."""
+    """Quantise values for an input tensor, if it holds integers."""
     kind = np.dtype(details["dtype"])
     if kind == np.float32:
         return values
@@ -127,7 +126,7 @@ def _quantization(details: dict[str, Any]) -> tuple[np.float32, np.float32]:
 
 
 def _reason(log: str) -> str:
-    """Give the first cause of a failure in one line, without the interpreter's own paths."""
+    """Extract the first cause of a failure from the log, without source paths."""
     missing = _MISSING.search(log)
     if missing:
         return f"operator {missing[1]} is missing there"
@@ -136,9 +135,9 @@ def _reason(log: str) -> str:
     refused = [_REFUSED.match(line) for line in lines]
     for number, match in enumerate(refused):
         if match:
-            cause = lines[number - 1] if number else "no reason given"
+            cause = lines[number - 1] if number else "no reason logged"
             return f"operator {match[1]} is refused there: {cause[:160]}"
-    return lines[-1][:200] if lines else "it failed without a word"
+    return lines[-1][:200] if lines else "it failed without a message"
 
 
 if __name__ == "__main__":

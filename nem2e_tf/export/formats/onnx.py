@@ -1,109 +1,67 @@
-"""From SavedModels to checked ONNX files that say what they are (extra ``onnx``)."""
+"""ONNX files (extra ``onnx``): the steps of TFLite, at float32, with ``refine`` only."""
 
 import importlib.util
-import tempfile
-from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.export import parity
-from nem2e_tf.export.checked import Checked, checked
-from nem2e_tf.export.file import onnx_file
-from nem2e_tf.export.file.metadata import describe
-from nem2e_tf.export.file.onnx_audit import audit, check
-from nem2e_tf.export.formats import tflite
-from nem2e_tf.export.formats.saved_model import write_saved_model
-from nem2e_tf.export.graph.pieces import Piece, pieces_of
-from nem2e_tf.refiners.refiner import Refiner
+from nem2e_tf.export.context import Export, ExportedFile, Job
+from nem2e_tf.export.file.audit import audit_onnx, check_onnx
+from nem2e_tf.export.file.metadata import describe, embed_onnx
+from nem2e_tf.export.formats.tflite import convert, write_file
+from nem2e_tf.export.graph.pieces import Piece, pieces_of, write_saved_model
+from nem2e_tf.export.parity import Checked, check_and_seal
 
 NEEDED = ("tf2onnx", "onnx", "onnxruntime")
 
 
 def require() -> None:
-    """Refuse to go on without the extra.
+    """Check that the extra is installed.
 
     Raises
     ------
     InputError
-        A package of it is missing.
+        One of its packages is missing.
     """
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"ONNX export needs {missing[0]}, which is not installed; install it with: "
+            f"ONNX export requires {missing[0]}, which is not installed; install it with: "
             "pip install 'nem2e-tf[onnx]'"
         )
 
 
-def onnx_files(
-    refiner: Refiner, *, refined: NDArray[np.float32], recurrence: str
-) -> Iterator[tuple[str, Checked]]:
-    """Convert every model of a refiner, in a child process, and check each on real cycles.
-
-    Parameters
-    ----------
-    refiner : Refiner
-    refined : float32 array [cycle, 20, muscle]
-        What the refiner gives for its reference cycles.
-    recurrence : {"loop", "unrolled"}
-        See `nem2e_tf.export.formats.saved_model.write_saved_model`.
-
-    Yields
-    ------
-    name of the model, Checked
+def write_onnx(run: Export) -> list[ExportedFile]:
+    """Write one ``.onnx`` per model of a refiner.
 
     Raises
     ------
     ExportError
         A conversion or a check failed.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        jobs = []
-        for piece in pieces_of(refiner):
-            folder = Path(scratch) / piece.name
-            write_saved_model(piece.model, folder, recurrence=recurrence, batch=1)
-            jobs.append((piece, tflite.Job(folder, Path(scratch) / f"{piece.name}.onnx")))
-        tflite.convert([job for _, job in jobs])
-        for piece, job in jobs:
-            content = job.target.read_bytes()
-            made = finish(content, refiner, piece, refined=refined, recurrence=recurrence)
-            yield piece.name, made
+    form, jobs = run.choices.recurrence_for("float32"), []
+    for piece in pieces_of(run.refiner):
+        folder = run.scratch / "onnx" / piece.name
+        write_saved_model(piece.model, folder, recurrence=form, batch=1)
+        jobs.append((piece, Job(folder, run.scratch / f"{piece.name}.onnx", recurrence=form)))
+    convert([job for _, job in jobs])
+    return [write_file(run, finish(run, piece, job), job.target.name) for piece, job in jobs]
 
 
-def finish(
-    content: bytes, refiner: Refiner, piece: Piece, *, refined: NDArray[np.float32], recurrence: str
-) -> Checked:
-    """Audit a converted file, compare it with the refiner on real cycles, embed what it is.
-
-    Parameters
-    ----------
-    content : bytes
-        From the converter.
-    refiner, piece, refined, recurrence
-        See `nem2e_tf.export.formats.tflite.finish`.
+def finish(run: Export, piece: Piece, job: Job) -> Checked:
+    """Audit a converted file, compare it with the refiner, and seal it with its metadata.
 
     Raises
     ------
     ExportError
         A check failed.
     """
-    name = f"{piece.name}.onnx"
-    found = audit(content)
-    check(found, name=name)
-    what = describe(refiner.info, piece.composition, recurrence=recurrence, precision="float32")
-    what["versions"] = {**what["versions"], **{package: version(package) for package in NEEDED}}
-    return checked(
-        content,
-        refiner,
-        piece,
-        name=name,
-        found=found,
-        what=what,
-        embed=onnx_file.embed,
-        refined=refined,
-        limits=parity.LIMITS["float32"],
+    audit = audit_onnx(job.target.read_bytes())
+    check_onnx(audit, name=job.target.name)
+    metadata = describe(
+        run.refiner.info, piece.composition, recurrence=job.recurrence, precision="float32"
     )
+    metadata["versions"] = {
+        **metadata["versions"],
+        **{package: version(package) for package in NEEDED},
+    }
+    return check_and_seal(run, piece, job, audit=audit, metadata=metadata, embed=embed_onnx)

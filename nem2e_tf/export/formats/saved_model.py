@@ -1,95 +1,68 @@
-"""A Keras model as a TensorFlow SavedModel, by the one way that keeps its weights.
+"""SavedModels: one folder per model, with its metadata as JSON beside it."""
 
-``keras.export.ExportArchive`` it is: ``tf.saved_model.save`` and ``from_concrete_functions`` write
-uninitialised weights with Keras 3 and say nothing.
-"""
-
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nem2e_tf.export.context import Export, ExportedFile
 from nem2e_tf.export.file.audit import INPUT, OUTPUT, SIGNATURE
-from nem2e_tf.export.file.endpoints import Endpoint
-from nem2e_tf.export.graph.tracing import FUSED, caller
+from nem2e_tf.export.file.index import SAVED_MODELS
+from nem2e_tf.export.file.metadata import describe
+from nem2e_tf.export.graph.pieces import pieces_of, write_saved_model
+from nem2e_tf.export.parity import check_limits, compare_piece
+from nem2e_tf.io.files import write_json
+from nem2e_tf.refiners.patterns import compose
 
 
-def write_saved_model(
-    model: Any,
-    folder: Path,
-    *,
-    recurrence: str = "loop",
-    batch: int | None = None,
-    integers: bool = False,
-    endpoints: Sequence[Endpoint] = (),
-) -> None:
-    """Write one model with the signature ``refine`` (``simulated`` to ``refined``).
+def write_saved_models(run: Export) -> list[ExportedFile]:
+    """Write the SavedModels of a refiner and compare each with it.
 
-    Parameters
-    ----------
-    model : keras.Model
-        One of a refiner's.
-    folder : Path
-        Made here.
-    recurrence : {"loop", "unrolled", "fused"}
-        Form of its recurrences, if it has any: ``loop`` is small and, with XNNPACK, the faster one;
-        ``unrolled`` is faster without XNNPACK, needs no WHILE and can be quantised fully;
-        ``fused`` is one operator, see `nem2e_tf.export.graph.tracing`.
-    batch : int, optional
-        Fixed number of rows; any number if not given. ``fused`` needs one.
-    integers : bool
-        Whether it will be quantised fully.
-    endpoints : sequence of Endpoint
-        Further signatures over the same weights.
+    Raises
+    ------
+    ExportError
+        One differs from the refiner by more than the limits of float32.
     """
-    import keras
-    import tensorflow as tf
-
-    call = caller(model, recurrence=recurrence, integers=integers)
-
-    def refine(simulated: Any) -> dict[str, Any]:
-        return {OUTPUT: call(simulated)}
-
-    shape = (batch, *model.input_shape[1:])
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    with recurrence_form(model, "unrolled" if recurrence == FUSED else recurrence):
-        archive.add_endpoint(
-            SIGNATURE, refine, input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)]
+    form, reference, files = run.choices.recurrence_for("float32"), run.refiner.reference, []
+    (run.folder / SAVED_MODELS).mkdir()
+    for piece in pieces_of(run.refiner):
+        name = f"{SAVED_MODELS}/{piece.name}"
+        folder = run.folder / name
+        write_saved_model(piece.model, folder, recurrence=form)
+        metadata = describe(
+            run.refiner.info, piece.composition, recurrence=form, precision="float32"
         )
-        for endpoint in endpoints:
-            archive.add_endpoint(
-                endpoint.name,
-                endpoint.function,
-                input_signature=[
-                    tf.TensorSpec(size, tf.float32, name=name)
-                    for name, size in endpoint.inputs.items()
-                ],
+        write_json(run.folder / f"{name}.json", metadata)
+        refined = compose(
+            reference.simulated[:, :, list(piece.columns)],
+            piece.composition,
+            partial(_run, folder),
+        )
+        compared = compare_piece(run, piece, refined)
+        check_limits(compared, run.choices.limits["float32"], name=name)
+        sizes = [item.stat().st_size for item in folder.rglob("*") if item.is_file()]
+        files.append(
+            ExportedFile(
+                file=name,
+                format="saved-model",
+                muscles=piece.composition.muscles,
+                n_bytes=sum(sizes),
+                sha256="",
+                recurrence=form,
+                precision="float32",
+                operators={},
+                parity=tuple(item.to_json() for item in compared),
             )
-        archive.write_out(str(folder), verbose=False)
+        )
+    return files
 
 
-@contextmanager
-def recurrence_form(model: Any, form: str) -> Iterator[None]:
-    """Trace a model's recurrences in another form within the block; they are put back after it."""
-    from nem2e_tf.zoo.models import all_layers, set_recurrence_form
-
-    before = [(layer, layer.form) for layer in all_layers(model) if hasattr(layer, "form")]
-    set_recurrence_form(model, form)
-    try:
-        yield
-    finally:
-        for layer, own in before:
-            layer.form = own
-
-
-def run_saved_model(folder: Path, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run a SavedModel's ``refine`` on rows [row, sample, input]."""
+def _run(folder: Path, model: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Run the signature ``refine`` of a SavedModel on rows [row, sample, input]."""
     import tensorflow as tf
 
+    del model  # there is one
     loaded = tf.saved_model.load(str(folder))
     refine = loaded.signatures[SIGNATURE]
     return np.asarray(refine(**{INPUT: tf.constant(rows)})[OUTPUT])

@@ -1,76 +1,157 @@
-"""From SavedModels to checked TFLite files that say what they are."""
+"""TFLite files, from the models of a refiner to sealed files: every step in order.
+
+Conversion runs in a child process (`nem2e_tf.export.formats.converter`), because the converter
+crashes on some graphs.
+"""
 
 import importlib.metadata
 import json
-import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import nem2e_tf
 from nem2e_tf.errors import ExportError
-from nem2e_tf.export import parity
-from nem2e_tf.export.checked import Checked, checked
-from nem2e_tf.export.file import audit as auditing
-from nem2e_tf.export.file import metadata as embedded
-from nem2e_tf.export.graph.pieces import Piece
-from nem2e_tf.refiners.refiner import Refiner
+from nem2e_tf.export.context import FUSED, Export, ExportedFile, Job
+from nem2e_tf.export.file.audit import INPUT, SIGNATURE, audit_tflite, check_tflite
+from nem2e_tf.export.file.metadata import describe, embed_tflite
+from nem2e_tf.export.graph.pieces import Piece, pieces_of, write_saved_model
+from nem2e_tf.export.latency import child_environment, measure
+from nem2e_tf.export.parity import Checked, check_and_seal
+from nem2e_tf.io.files import sha256, write_json
+from nem2e_tf.refiners.info import Reference
+from nem2e_tf.refiners.patterns import model_input
 
 SECONDS_TO_START = 120
-SECONDS_A_MODEL = 600
+SECONDS_PER_MODEL = 600
 
 
-@dataclass(frozen=True)
-class Job:
-    """A conversion to do.
-
-    Parameters
-    ----------
-    saved_model : Path
-        Folder to read.
-    target : Path
-        File to write.
-    signatures : tuple of str
-        Which of its signatures go into the file.
-    precision : str
-        One of `nem2e_tf.export.formats.tflite_files.PRECISIONS`.
-    io : {"float32", "int8"}
-        What goes in and out of a fully quantised file: numbers, or the integers that its input and
-        output tensors hold.
-    representative : Path, optional
-        Rows to calibrate full quantisation on: an ``.npz`` with an array [row, ...] for each of
-        the signatures' inputs.
-    """
-
-    saved_model: Path
-    target: Path
-    signatures: tuple[str, ...] = (auditing.SIGNATURE,)
-    precision: str = "float32"
-    io: str = "float32"
-    representative: Path | None = None
-
-
-def convert(jobs: Sequence[Job]) -> None:
-    """Convert SavedModels in a child process.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
+def write_tflite(run: Export) -> list[ExportedFile]:
+    """Write the ``.tflite`` files of an export.
 
     Raises
     ------
     ExportError
-        A conversion failed, or the converter crashed or hung; the file is named.
+        A conversion or a check failed.
     """
-    # the child must find the same package as we did, installed or not
-    places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
+    return [write_file(run, checked, job.target.name) for _, job, checked in tflite_files(run)]
+
+
+def tflite_files(run: Export) -> list[tuple[Piece, Job, Checked]]:
+    """Make the files: pieces, graphs with signatures, conversion, audit, parity, metadata, seal."""
+    jobs = [
+        (piece, job)
+        for piece in pieces_of(run.refiner, combine=run.choices.combine)
+        for job in write_graphs(run, piece)
+    ]
+    convert([job for _, job in jobs])
+    return [(piece, job, finish(run, piece, job)) for piece, job in jobs]
+
+
+def write_graphs(run: Export, piece: Piece) -> list[Job]:
+    """Write the SavedModels of a piece with their signatures, and list one job per precision.
+
+    Raises
+    ------
+    InputError
+        The model cannot be exported in this form.
+    ExportError
+        It cannot have one of the signatures, or the refiner has no calibration cycles for int8.
+    """
+    choices, jobs = run.choices, []
+    for precision in choices.precisions:
+        form = choices.recurrence_for(precision, has_recurrence=piece.has_recurrence)
+        full, further, call = precision == "int8", [], None
+        if form == FUSED or full:
+            from nem2e_tf.export.graph import recurrences
+
+            call = (
+                recurrences.fused_caller(piece, integers=full, entry=run.refiner.info.model)
+                if form == FUSED
+                else recurrences.quantisable_caller(piece)
+            )
+        if choices.signatures:
+            from nem2e_tf.export.graph.signatures import further_signatures
+
+            further = further_signatures(run.refiner, piece.name, choices.signatures)
+        folder = run.scratch / piece.name / ("integers" if full else "floats") / form
+        if not folder.is_dir():
+            write_saved_model(
+                piece.model,
+                folder,
+                recurrence="unrolled" if form == FUSED else form,
+                batch=1,
+                call=call,
+                signatures=further,
+            )
+        rows = write_calibration(piece, run.refiner.reference, run.scratch) if full else None
+        jobs.append(
+            Job(
+                folder,
+                run.scratch / file_name(piece.name, precision),
+                signatures=(SIGNATURE, *choices.signatures),
+                recurrence=form,
+                precision=precision,
+                io=choices.io if full else "float32",
+                representative=rows,
+            )
+        )
+    return jobs
+
+
+def file_name(model: str, precision: str) -> str:
+    """Name the file of a model in a precision.
+
+    Examples
+    --------
+    >>> file_name("joint", "float32"), file_name("joint", "int8")
+    ('joint.tflite', 'joint.int8.tflite')
+    """
+    return f"{model}.tflite" if precision == "float32" else f"{model}.{precision}.tflite"
+
+
+def write_calibration(piece: Piece, reference: Reference, folder: Path) -> Path:
+    """Write the representative data set for full quantisation, for `Job`.
+
+    It holds training cycles only, because ranges are fitted to it: never a cycle that the refiner's
+    evaluation left out.
+
+    Raises
+    ------
+    ExportError
+        The refiner has no calibration cycles: an earlier version trained it.
+    """
+    if reference.calibration is None or not len(reference.calibration):
+        raise ExportError(
+            "precisions int8: expected calibration cycles in the refiner's reference.npz, found "
+            "none (an earlier version trained it); train it again"
+        )
+    file = folder / f"{piece.name}.calibration.npz"
+    arrays: dict[str, Any] = {INPUT: calibration_rows(piece, reference.calibration)}
+    np.savez(file, **arrays)
+    return file
+
+
+def calibration_rows(piece: Piece, cycles: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Arrange cycles [cycle, 20, channel of the refiner] as rows of the piece's input."""
+    part = piece.composition
+    return model_input(cycles[:, :, piece.columns], part, muscle=part.muscles[0])
+
+
+def convert(jobs: Sequence[Job]) -> None:
+    """Convert SavedModels to TFLite or ONNX in a child process.
+
+    Raises
+    ------
+    ExportError
+        A conversion failed, or the converter crashed or did not end; the message names the file.
+    """
     try:
         child = subprocess.run(
             [sys.executable, "-m", "nem2e_tf.export.formats.converter"],
@@ -78,8 +159,8 @@ def convert(jobs: Sequence[Job]) -> None:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=SECONDS_TO_START + SECONDS_A_MODEL * len(jobs),
-            env=environment,
+            timeout=SECONDS_TO_START + SECONDS_PER_MODEL * len(jobs),
+            env=child_environment(),
             check=False,
         )
         ending = _ending(child.returncode, child.stderr)
@@ -87,10 +168,10 @@ def convert(jobs: Sequence[Job]) -> None:
         ending = f"the converter did not finish within {expired.timeout:.0f} s"
     for job in jobs:
         if not job.target.is_file():
-            reason = Path(f"{job.target}.error")
-            told = reason.read_text(errors="replace")[:300] if reason.is_file() else ending
+            error = Path(f"{job.target}.error")
+            reason = error.read_text(errors="replace")[:300] if error.is_file() else ending
             kind = "ONNX" if job.target.suffix == ".onnx" else "TFLite"
-            raise ExportError(f"{job.target.name}: conversion to {kind} failed: {told}")
+            raise ExportError(f"{job.target.name}: conversion to {kind} failed: {reason}")
 
 
 def _ending(code: int, output: str) -> str:
@@ -100,66 +181,45 @@ def _ending(code: int, output: str) -> str:
     return f"the converter stopped with code {code} ({''.join(last)[:200]})"
 
 
-def finish(
-    content: bytes,
-    refiner: Refiner,
-    piece: Piece,
-    *,
-    name: str,
-    refined: NDArray[np.float32],
-    recurrence: str,
-    precision: str = "float32",
-    io: str = "float32",
-    limits: parity.Limits,
-    signatures: Sequence[str] = (),
-) -> Checked:
-    """Audit a converted file, compare it with the refiner on real cycles, embed what it is.
-
-    Parameters
-    ----------
-    content : bytes
-        From the converter.
-    refiner : Refiner
-        Where it came from.
-    piece : Piece
-        What of it was converted.
-    name : str
-        Of the file, for messages.
-    refined : float32 array [cycle, 20, muscle]
-        What the refiner gives for its reference cycles, all muscles.
-    recurrence, precision, io : str
-        Form of the graph; see `Job`.
-    limits : Limits
-        How far it may differ.
-    signatures : sequence of str
-        What it has beside ``refine``.
+def finish(run: Export, piece: Piece, job: Job) -> Checked:
+    """Audit a converted file, compare it with the refiner, and seal it with its metadata.
 
     Raises
     ------
     ExportError
         A check failed.
     """
-    found = auditing.audit(content)
-    auditing.check(found, name=name)
-    what = embedded.describe(
-        refiner.info, piece.composition, recurrence=recurrence, precision=precision
+    audit = audit_tflite(job.target.read_bytes())
+    check_tflite(audit, name=job.target.name)
+    metadata = describe(
+        run.refiner.info, piece.composition, recurrence=job.recurrence, precision=job.precision
     )
-    what["io"] = io
-    if precision == "int8" and refiner.reference.calibration is not None:
-        what["calibration_cycles"] = len(refiner.reference.calibration)
-    what["versions"] = {
-        **what["versions"],
+    metadata["io"] = job.io
+    calibration = run.refiner.reference.calibration
+    if job.precision == "int8" and calibration is not None:
+        metadata["calibration_cycles"] = len(calibration)
+    metadata["versions"] = {
+        **metadata["versions"],
         "ai-edge-litert": importlib.metadata.version("ai-edge-litert"),
     }
-    return checked(
-        content,
-        refiner,
-        piece,
-        name=name,
-        found=found,
-        what=what,
-        embed=embedded.embed,
-        refined=refined,
-        limits=limits,
-        signatures=signatures,
+    return check_and_seal(run, piece, job, audit=audit, metadata=metadata, embed=embed_tflite)
+
+
+def write_file(run: Export, checked: Checked, name: str) -> ExportedFile:
+    """Write a checked file into the export folder, its metadata as JSON beside it, and time it."""
+    target, metadata = run.folder / name, checked.metadata
+    target.write_bytes(checked.content)
+    write_json(target.with_name(f"{name}.json"), metadata)
+    return ExportedFile(
+        file=name,
+        format=target.suffix[1:],
+        muscles=tuple(muscle["name"] for muscle in metadata["muscles"]),
+        n_bytes=len(checked.content),
+        sha256=sha256(target),
+        recurrence=metadata["recurrence"],
+        precision=metadata["precision"],
+        operators=checked.audit.operators,
+        parity=tuple(item.to_json() for item in checked.parity),
+        io=metadata.get("io", "float32"),
+        latency=asdict(measure(checked.content)) if run.choices.timed else None,
     )

@@ -1,1 +1,1 @@
-"""From a refiner to a graph."""
+"""From the Keras models of a refiner to graphs with signatures."""

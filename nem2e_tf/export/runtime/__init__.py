@@ -1,1 +1,4 @@
-"""Run exported files."""
+"""Exported files in memory.
+
+TensorFlow is imported only to open a refiner folder or a SavedModel.
+"""

@@ -1,12 +1,6 @@
-"""Run exported files with numpy and ai-edge-litert alone.
+"""Load a refiner of any kind, to run it or to inspect it.
 
-Examples
---------
->>> from nem2e_tf.export.runtime.load import load
->>> runtime = load("exported")  # doctest: +SKIP
->>> refined = runtime.refine(cycle, channels=names)  # doctest: +SKIP
->>> runtime.notes  # doctest: +SKIP
-('channels reordered by name', '12 channels not used: addbrev_ipsi, addlong_ipsi and 10 more')
+A ``.tflite`` requires numpy and ai-edge-litert only.
 """
 
 import os
@@ -19,18 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.export.file import audit, onnx_audit
-from nem2e_tf.export.file.endpoints import STEP
+from nem2e_tf.export.file.audit import FEWEST_ROWS, audit_onnx, audit_tflite
 from nem2e_tf.export.file.index import INDEX, SAVED_MODELS, read_index
-from nem2e_tf.export.graph.raw import FEWEST_ROWS
-from nem2e_tf.export.runtime.refiner_file import (
-    Exported,
-    RefinerFile,
-    is_onnx,
-    read_content,
-    read_metadata,
-)
-from nem2e_tf.export.runtime.stream import Stream
+from nem2e_tf.export.file.metadata import is_onnx, read_content, read_metadata
+from nem2e_tf.export.runtime.interpreters import SavedModel
+from nem2e_tf.export.runtime.refiner_file import Exported, RefinerFile, Stream
 from nem2e_tf.io.files import read_json
 from nem2e_tf.refiners.info import MARKER
 from nem2e_tf.refiners.patterns import arrange, as_cycles
@@ -38,19 +25,19 @@ from nem2e_tf.refiners.refiner import Refiner, load_info, load_refiner
 
 
 class Runtime:
-    """One or more exported files that together give the muscles of a refiner.
+    """One or more exported models that together refine the muscles of a refiner.
 
     Parameters
     ----------
     files : sequence of Exported
-        Their muscles are put side by side, in this order.
+        Their muscles are concatenated in this order.
     channels : sequence of str, optional
-        Order of the channels that `refine` needs; default: as the files name them first.
+        Order of the channels; default: that of the files.
 
     Attributes
     ----------
     notes : tuple of str
-        What the last `refine` did with the channels.
+        Channels that the last call reordered or did not use, and values that it clipped.
     """
 
     def __init__(
@@ -67,7 +54,7 @@ class Runtime:
 
     @property
     def metadata(self) -> list[dict[str, Any]]:
-        """Metadata of the files, in order."""
+        """Metadata of the models, in order."""
         return [file.metadata for file in self.files]
 
     def refine(
@@ -80,10 +67,11 @@ class Runtime:
 
         Parameters
         ----------
-        simulated : array [20, channel] or [cycle, 20, channel], or mapping from name to curve
+        simulated : array [20, channel] or [cycle, 20, channel], DataFrame [20, channel], or mapping
+            from channel name to array [20] or [cycle, 20]
             Activation at 20 equally spaced samples of a cycle, both ends included. NaN is refused.
         channels : sequence of str, optional
-            Names of the columns. Wrong names are refused, right ones reordered; `notes` says so.
+            Names of an array's columns, in any order; default: `channels`.
 
         Returns
         -------
@@ -93,15 +81,15 @@ class Runtime:
         Raises
         ------
         InputError
-            A channel is missing or comes twice, a shape is wrong, or a value is not finite.
+            A channel is missing or given twice, a shape is wrong, or a value is not finite.
         """
         cycles, one = self._cycles(simulated, channels)
-        before = self._held()
+        before = self._clipped()
         refined = np.concatenate([file.predict(own) for file, own in cycles], axis=2)
-        held = self._held() - before
-        if held:
-            count = f"{held} number{'s'[: held > 1]}"
-            self.notes += (f"{count} held at the bounds of the file's integers",)
+        clipped = self._clipped() - before
+        if clipped:
+            count = f"{clipped} value{'s'[: clipped > 1]}"
+            self.notes += (f"{count} clipped to the range of the quantised input",)
         return refined[0] if one else refined
 
     def refine_with_attention(
@@ -110,22 +98,22 @@ class Runtime:
         *,
         channels: "Sequence[str] | None" = None,
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-        """Refine one cycle or several, and give the attention weights; see `refine`.
+        """Refine one cycle or several, and return the attention weights; see `refine`.
 
         Returns
         -------
-        refined, and for each file its weights
-            float32 array [20, muscle] or [cycle, 20, muscle]; float32 arrays
-            [row, sample, token] in the order of `files`, tokens being samples (temporal) or
-            channels (spatial). A cycle is one row, or four under ``one-quarter``.
+        float32 array [20, muscle] or [cycle, 20, muscle], list of float32 array
+            Refined activity, and the weights [row, sample, token] of each model; tokens are samples
+            (temporal attention) or channels (spatial attention). A cycle is one row, or four with
+            the pattern ``one-quarter``.
 
         Raises
         ------
         InputError
-            As `refine`; or a file was exported without it.
+            As `refine`; or a model was exported without this signature.
         """
         cycles, one = self._cycles(simulated, channels)
-        found = [file.attend(own) for file, own in cycles]
+        found = [file.refine_with_attention(own) for file, own in cycles]
         refined = np.concatenate([curves for curves, _ in found], axis=2)
         return refined[0] if one else refined, [weights for _, weights in found]
 
@@ -135,7 +123,7 @@ class Runtime:
         *,
         channels: "Sequence[str] | None" = None,
     ) -> NDArray[np.float32]:
-        """Refine one cycle as it was recorded, at evenly spaced times.
+        """Refine one cycle as recorded, at evenly spaced times.
 
         Parameters
         ----------
@@ -153,7 +141,7 @@ class Runtime:
         Raises
         ------
         InputError
-            As `refine`; there are too few rows; or a file was exported without it.
+            As `refine`; there are too few rows; or a model was exported without this signature.
         """
         values, self.notes = arrange(recording, channels, needed=self.channels)
         if values.ndim != 2 or len(values) < FEWEST_ROWS:
@@ -172,29 +160,26 @@ class Runtime:
         )
 
     def stream(self) -> Stream:
-        """Start refining sample by sample; see `nem2e_tf.export.runtime.stream.Stream`.
+        """Start refining sample by sample; see `nem2e_tf.export.runtime.refiner_file.Stream`.
 
         Raises
         ------
         InputError
-            A file was exported without it.
+            A model was exported without the signature ``step``.
         """
-        for file in self.files:
-            file.require(STEP)
-        parts = [(file.composition, file.interpreter) for file in self.files]
-        return Stream(parts, channels=self.channels)
+        return Stream(self.files, channels=self.channels)
 
     def _cycles(
         self, simulated: Any, channels: "Sequence[str] | None"
     ) -> tuple[list[tuple[Exported, NDArray[Any]]], bool]:
-        """Lay out what each file takes of the cycles, and tell whether there is only one."""
+        """Select each model's channels of the cycles; return them, and True for a single cycle."""
         values, notes = arrange(simulated, channels, needed=self.channels)
         cycles, one = as_cycles(values)
         self.notes = notes
         return [(file, cycles[:, :, self._columns(file)]) for file in self.files], one
 
-    def _held(self) -> int:
-        return sum(file.interpreter.held for file in self.files)
+    def _clipped(self) -> int:
+        return sum(file.interpreter.clipped for file in self.files)
 
     def _columns(self, file: Exported) -> list[int]:
         return [self.channels.index(name) for name in file.composition.channels]
@@ -275,7 +260,7 @@ def load(
     shared_weights : bool
         Keep one copy of each weight: for ``.tflite`` files with an unrolled recurrence at float32
         or float16, which run up to two times faster, with the same numbers; see
-        `nem2e_tf.export.runtime.shared_weights`.
+        `nem2e_tf.export.runtime.interpreters.SharedWeights`.
 
     Returns
     -------
@@ -311,8 +296,6 @@ def load(
 
 
 def _saved_model(folder: Path) -> Exported:
-    from nem2e_tf.export.runtime.saved_model import SavedModel
-
     metadata = read_json(folder.with_name(f"{folder.name}.json"))
     return Exported(metadata, SavedModel(folder), source=folder)
 
@@ -340,7 +323,7 @@ def inspect(path: "str | os.PathLike[str]") -> list[dict[str, Any]]:
         else:
             content = read_content(place)
             metadata = read_metadata(content, source=place)
-            seen = (onnx_audit if is_onnx(content, place) else audit).audit(content)
+            seen = (audit_onnx if is_onnx(content, place) else audit_tflite)(content)
             signatures, operators = [asdict(one) for one in seen.signatures], seen.operators
         described.append({"metadata": metadata, "signatures": signatures, "operators": operators})
     return described

@@ -1,19 +1,35 @@
-"""One exported model in memory: checked, loaded, ready to run."""
+"""One exported model in memory, checked and ready to run, by whole cycles or sample by sample."""
 
 import os
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.export.file import metadata as tflite_metadata
-from nem2e_tf.export.file import onnx_file
-from nem2e_tf.export.file.audit import INPUT, OUTPUT, SIGNATURE
-from nem2e_tf.export.file.endpoints import ATTENTION, RECORDED, RECORDING, WEIGHTS
-from nem2e_tf.export.runtime.interpreters import Interpreter, LiteRT, ONNXRuntime
-from nem2e_tf.refiners.patterns import Composition, compose
+from nem2e_tf.export.file.audit import (
+    ATTENTION,
+    INPUT,
+    OUTPUT,
+    RECORDED,
+    RECORDING,
+    SAMPLE,
+    SIGNATURE,
+    STEP,
+    WEIGHTS,
+)
+from nem2e_tf.export.file.metadata import is_onnx, read_metadata
+from nem2e_tf.export.runtime.interpreters import (
+    SHAREABLE,
+    Interpreter,
+    LiteRT,
+    ONNXRuntime,
+    SharedWeights,
+)
+from nem2e_tf.refiners.patterns import SAMPLES, Composition, arrange, compose
+
+State = dict[str, NDArray[np.float32]]
 
 
 class Exported:
@@ -22,11 +38,11 @@ class Exported:
     Parameters
     ----------
     metadata : dict
-        What the export says of it.
+        Its metadata.
     interpreter : Interpreter
-        What runs it.
+        Runs it.
     source : path-like
-        What to call it in messages.
+        Its name, for messages.
 
     Attributes
     ----------
@@ -36,7 +52,7 @@ class Exported:
     Raises
     ------
     InputError
-        The metadata is not whole.
+        The metadata are incomplete.
     """
 
     def __init__(
@@ -52,7 +68,7 @@ class Exported:
         self.source = source
 
     def predict(self, simulated: NDArray[Any]) -> NDArray[np.float32]:
-        """Refine cycles whose channels are in the file's order.
+        """Refine cycles whose channels are in the order of the file.
 
         Parameters
         ----------
@@ -65,12 +81,14 @@ class Exported:
         return compose(simulated, self.composition, self._apply)
 
     def _apply(self, name: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        del name  # there is one model in it
+        del name  # there is one model
         outputs = [self.interpreter.run(SIGNATURE, **{INPUT: row[None]})[OUTPUT] for row in rows]
         return np.concatenate(outputs) if outputs else np.empty((0, 0, 0), np.float32)
 
-    def attend(self, simulated: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Refine cycles and give the attention weights as well.
+    def refine_with_attention(
+        self, simulated: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Refine cycles and return the attention weights as well.
 
         Parameters
         ----------
@@ -94,18 +112,18 @@ class Exported:
         return refined, np.concatenate(weights)
 
     def refine_recording(self, recording: NDArray[Any]) -> NDArray[np.float32]:
-        """Refine one cycle [n, channel] to [n, muscle]; see `nem2e_tf.export.graph.raw`."""
+        """Refine one cycle [n, channel] to [n, muscle]; see `nem2e_tf.export.graph.signatures`."""
         self.require(RECORDING)
         values = np.asarray(recording, dtype=np.float32)
         return np.asarray(self.interpreter.run(RECORDING, **{RECORDED: values})[OUTPUT])
 
     def require(self, signature: str) -> None:
-        """Refuse a file that was exported without a signature.
+        """Check that the model has a signature.
 
         Raises
         ------
         InputError
-            It lacks it; how to export it is told.
+            It was exported without; the message says how to export it.
         """
         if signature not in self.interpreter.signatures:
             raise InputError(
@@ -121,16 +139,16 @@ class RefinerFile(Exported):
     Parameters
     ----------
     content : bytes
-        The whole file. Where it does not begin as a TFLite file does, `source` decides.
+        The whole file. If it does not start like a TFLite file, the suffix of `source` decides.
     source : path-like
-        What to call it in messages.
+        Name of the file, for messages.
     shared_weights : bool
-        Run a ``.tflite`` as `nem2e_tf.export.runtime.shared_weights.SharedWeights` does.
+        Run a ``.tflite`` with one copy of each weight; see `SharedWeights`.
 
     Raises
     ------
     InputError
-        The file is damaged, is not one of ours, or cannot share its weights.
+        The file is damaged, was not exported by nem2e-tf, or cannot share its weights.
     """
 
     def __init__(
@@ -147,8 +165,6 @@ class RefinerFile(Exported):
             if shared_weights:
                 raise InputError(f"{source}: expected a .tflite to share weights in, found ONNX")
         elif shared_weights:
-            from nem2e_tf.export.runtime.shared_weights import SHAREABLE, SharedWeights
-
             library = SharedWeights
             if metadata.get("precision") not in SHAREABLE:
                 raise InputError(
@@ -164,7 +180,7 @@ def composition_of(metadata: dict[str, Any], *, source: "str | os.PathLike[str]"
     Raises
     ------
     InputError
-        The metadata is not whole.
+        The metadata are incomplete.
     """
     try:
         return Composition(
@@ -179,38 +195,110 @@ def composition_of(metadata: dict[str, Any], *, source: "str | os.PathLike[str]"
         raise InputError(f"{source}: expected complete metadata, found {error}") from None
 
 
-def is_onnx(content: bytes, source: "str | os.PathLike[str]") -> bool:
-    """Whether a file is to be read as ONNX, which has no mark of its own, rather than TFLite."""
-    return content[4:8] != tflite_metadata.IDENTIFIER and Path(source).suffix == ".onnx"
+class Stream:
+    """Refines a cycle sample by sample, in real time, and keeps the state between samples.
 
+    The samples of a cycle are taken at foot contact and every 1/19 of the cycle's duration after
+    it. The twentieth is the next contact of that foot, and also the first sample of the next cycle.
 
-def read_metadata(content: bytes, *, source: "str | os.PathLike[str]") -> dict[str, Any]:
-    """Check a file byte for byte and give its metadata.
+    Parameters
+    ----------
+    files : sequence of Exported
+        Models that have the signature ``step``.
+    channels : sequence of str
+        Channels of a sample, in order.
 
-    Raises
-    ------
-    InputError
-        It is damaged, or is not one of ours.
+    Attributes
+    ----------
+    position : int
+        Number of samples of the cycle taken so far, 0 to 20.
+    notes : tuple of str
+        Channels that the last `step` reordered or did not use.
     """
-    if is_onnx(content, source):
-        return onnx_file.read(content, source=source)
-    return tflite_metadata.read(content, source=source)
+
+    def __init__(
+        self,
+        files: Sequence[Exported],
+        *,
+        channels: Sequence[str],
+    ) -> None:
+        for file in files:
+            file.require(STEP)
+        self._files = tuple(files)
+        self.channels = tuple(channels)
+        self.notes: tuple[str, ...] = ()
+        self.reset()
+
+    def reset(self) -> None:
+        """Start a cycle, at foot contact."""
+        self.position = 0
+        self._states = [_zeros(file.interpreter) for file in self._files]
+
+    def step(
+        self,
+        sample: "NDArray[Any] | Sequence[float] | Mapping[str, float]",
+        *,
+        channels: "Sequence[str] | None" = None,
+    ) -> NDArray[np.float32]:
+        """Refine the next sample.
+
+        Parameters
+        ----------
+        sample : array [channel], or mapping from channel name to activation
+            NaN is refused and leaves the state unchanged.
+        channels : sequence of str, optional
+            Names of the values; see `nem2e_tf.export.runtime.load.Runtime.refine`.
+
+        Returns
+        -------
+        float32 array [muscle]
+            The output of `refine` for the whole cycle, at this sample.
+
+        Raises
+        ------
+        InputError
+            A channel is missing or given twice, a value is not finite, or the cycle has ended.
+        """
+        if self.position == SAMPLES:
+            raise InputError(
+                f"stream: expected at most {SAMPLES} samples per cycle, found one more; "
+                "call reset() at foot contact"
+            )
+        given: Any = sample
+        if isinstance(sample, Mapping):
+            given = {name: np.reshape(value, 1) for name, value in sample.items()}
+        else:
+            given = np.asarray(sample, dtype=np.float64)
+            if given.ndim != 1:
+                raise InputError(f"sample: expected [channel], found {list(given.shape)}")
+            given = given[None]
+        values, self.notes = arrange(given, channels, needed=self.channels)
+        if not np.isfinite(values).all():
+            channel = self.channels[int(np.flatnonzero(~np.isfinite(values[0]))[0])]
+            raise InputError(
+                f"sample {self.position}: expected finite numbers, found nan or infinity in "
+                f"channel {channel}"
+            )
+        refined = []
+        for number, file in enumerate(self._files):
+            plan, interpreter = file.composition, file.interpreter
+            if self.position % plan.model_samples == 0:
+                # each quarter is a row of its own
+                self._states[number] = _zeros(interpreter)
+            columns = [self.channels.index(name) for name in plan.channels]
+            own = values[:, columns]
+            if plan.pattern != "all-entire":
+                own = own.mean(axis=1, keepdims=True)
+            found = interpreter.run(
+                STEP, **{SAMPLE: own.astype(np.float32)}, **self._states[number]
+            )
+            refined.append(found.pop(OUTPUT)[0])
+            self._states[number] = found
+        self.position += 1
+        return np.concatenate(refined)
 
 
-def read_content(path: "str | os.PathLike[str]") -> bytes:
-    """Read a whole file.
-
-    Raises
-    ------
-    InputError
-        It cannot be read.
-    """
-    kind = "an ONNX file" if Path(path).suffix == ".onnx" else "a TFLite file"
-    try:
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: expected {kind}, found no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: expected {kind}, found a folder") from None
-    except OSError as error:
-        raise InputError(f"{path}: expected {kind}, cannot read ({error})") from None
+def _zeros(interpreter: Interpreter) -> State:
+    shapes = interpreter.shapes(STEP)
+    del shapes[SAMPLE]
+    return {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
