@@ -1,6 +1,6 @@
 """The objects that an export passes from step to step: choices, context and results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.export.file.audit import FURTHER, SIGNATURE
+from nem2e_tf.io.files import sha256
 from nem2e_tf.names import FORMATS, PRECISIONS
 from nem2e_tf.refiners.refiner import Refiner
 
@@ -240,3 +241,22 @@ class ExportedFile:
     latency: dict[str, float | None] | None = None
     arena_bytes: int | None = None
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def listed(
+        cls, folder: Path, file: str, metadata: dict[str, Any], parity: Sequence[Any], **more: Any
+    ) -> "ExportedFile":
+        """Describe a written file, or SavedModel, by its metadata and parity."""
+        path = folder / file
+        found: dict[str, Any] = {
+            "format": path.suffix[1:] or "saved-model",
+            "muscles": tuple(muscle["name"] for muscle in metadata["muscles"]),
+            "n_bytes": sum(i.stat().st_size for i in (path, *path.rglob("*")) if i.is_file()),
+            "sha256": sha256(path) if path.is_file() else "",
+            "operators": metadata.get("operators", {}),
+            "parity": tuple(item.to_json() for item in parity),
+            "recurrence": metadata["recurrence"],
+            "precision": metadata["precision"],
+            "io": metadata.get("io", "float32"),
+        }
+        return cls(file, **(found | more))

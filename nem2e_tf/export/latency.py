@@ -27,6 +27,11 @@ TURNS = 10
 
 _TFLITE = b"TFL3"
 _SHARED = "--shared-weights"
+_LIBRARY = {
+    "tflite": "ai_edge_litert.interpreter",
+    "compiled": "ai_edge_litert.compiled_model",
+    "onnx": "onnxruntime",
+}
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -156,13 +161,12 @@ class _Child:
 def main(file: str, *options: str) -> int:
     """Load a file, then run it as often as each line of standard input requests."""
     with Path(file).open("rb") as stream:
-        load = _load_tflite if stream.read(8)[4:] == _TFLITE else _load_onnx
-    if _SHARED in options:
-        load = _load_compiled
+        kind = "tflite" if stream.read(8)[4:] == _TFLITE else "onnx"
+    kind = "compiled" if _SHARED in options else kind
     # the memory of the library does not count
-    importlib.import_module(_LIBRARY[load])
+    importlib.import_module(_LIBRARY[kind])
     before = _memory("VmRSS")
-    run = load(Path(file).read_bytes())
+    run = _load(kind, Path(file).read_bytes())
     for line in sys.stdin:
         times = []
         for _ in range(int(line)):
@@ -175,23 +179,27 @@ def main(file: str, *options: str) -> int:
     return 0
 
 
-def _load_tflite(content: bytes) -> Callable[[], Any]:
-    from ai_edge_litert.interpreter import Interpreter
+def _load(kind: str, content: bytes) -> Callable[[], Any]:
+    """Load a file; return a function that runs it on random numbers."""
+    random, given = np.random.default_rng(0), {}
+    if kind == "onnx":
+        import onnxruntime
 
-    return _with_numbers(
-        Interpreter(model_content=content, num_threads=1).get_signature_runner(SIGNATURE)
-    )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        for item in session.get_inputs():
+            shape = [size if isinstance(size, int) else 1 for size in item.shape]
+            given[item.name] = random.random(shape, dtype=np.float32)
+        return lambda: session.run(None, given)
+    if kind == "compiled":
+        from nem2e_tf.export.runtime.interpreters import CompiledRunner
 
+        runner: Any = CompiledRunner(content)
+    else:
+        from ai_edge_litert.interpreter import Interpreter
 
-def _load_compiled(content: bytes) -> Callable[[], Any]:
-    from nem2e_tf.export.runtime.interpreters import CompiledRunner
-
-    return _with_numbers(CompiledRunner(content))
-
-
-def _with_numbers(runner: Any) -> Callable[[], Any]:
-    random = np.random.default_rng(0)
-    given = {}
+        runner = Interpreter(model_content=content, num_threads=1).get_signature_runner(SIGNATURE)
     for name, detail in runner.get_input_details().items():
         values = random.random(detail["shape"], dtype=np.float32)
         scale, zero = detail["quantization"]
@@ -199,27 +207,6 @@ def _with_numbers(runner: Any) -> Callable[[], Any]:
             values = np.round(values / scale + zero)
         given[name] = values.astype(detail["dtype"])
     return lambda: runner(**given)
-
-
-def _load_onnx(content: bytes) -> Callable[[], Any]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    random = np.random.default_rng(0)
-    given = {}
-    for item in session.get_inputs():
-        shape = [size if isinstance(size, int) else 1 for size in item.shape]
-        given[item.name] = random.random(shape, dtype=np.float32)
-    return lambda: session.run(None, given)
-
-
-_LIBRARY = {
-    _load_tflite: "ai_edge_litert.interpreter",
-    _load_compiled: "ai_edge_litert.compiled_model",
-    _load_onnx: "onnxruntime",
-}
 
 
 def _memory(kind: str) -> float | None:

@@ -5,6 +5,7 @@ A file that passes is sealed with the result of the comparison in its metadata.
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from nem2e_tf.errors import ExportError
 from nem2e_tf.export.context import Export, Job, Limits
 from nem2e_tf.export.file.audit import ATTENTION, RECORDING, Audit
+from nem2e_tf.export.file.metadata import describe
 from nem2e_tf.export.graph.pieces import Piece
 from nem2e_tf.export.runtime.refiner_file import RefinerFile, Stream
 from nem2e_tf.refiners.patterns import SAMPLES, resample
@@ -238,10 +240,11 @@ def check_and_seal(
     job: Job,
     *,
     audit: Audit,
-    metadata: dict[str, Any],
     embed: Callable[[bytes, dict[str, Any]], bytes],
+    packages: Sequence[str],
+    **more: Any,
 ) -> Checked:
-    """Compare a converted file with the refiner, and embed the result with its metadata.
+    """Compare a converted file with the refiner, and seal it with its metadata and the result.
 
     The file is run as a user would run it, and once more after it was sealed.
 
@@ -254,10 +257,12 @@ def check_and_seal(
         How; its target is the converted file.
     audit : Audit
         Operators and signatures of the file.
-    metadata : dict
-        From `nem2e_tf.export.file.metadata.describe`; completed here.
     embed : callable
         Puts metadata into a file of this format.
+    packages : sequence of str
+        Packages whose versions go into the metadata.
+    **more
+        Further metadata.
 
     Raises
     ------
@@ -267,8 +272,11 @@ def check_and_seal(
     content, name, reference = job.target.read_bytes(), job.target.name, run.refiner.reference
     limits = run.choices.limits[job.precision]
     simulated = reference.simulated[:, :, list(piece.columns)]
+    info, part = run.refiner.info, piece.composition
     complete = {
-        **metadata,
+        **describe(info, part, recurrence=job.recurrence, precision=job.precision),
+        **more,
+        "versions": {**info.versions, **{package: version(package) for package in packages}},
         "n_parameters": int(piece.model.count_params()),
         "operators": audit.operators,
     }

@@ -162,7 +162,7 @@ def test_wrong_folders_are_told(tmp_path, folder):
         ({"kind": "x"}, "found something else"),
         ({"format": 2}, "index format 1, found 2"),
         ({"files": []}, "other formats only"),
-        ({"files": [{"format": "tflite"}]}, "a whole index"),
+        ({"files": [{"format": "tflite"}]}, "a complete index"),
         ({"files": [{"format": "tflite", "file": "gone.tflite"}]}, "no such file"),
     ):
         (tmp_path / "index.json").write_text(json.dumps({**index, **change}))

@@ -55,7 +55,7 @@ def test_floats_give_the_same_bits(refiner, folder):
 def test_other_numbers_are_refused(folder):
     """The cache takes products with the same integers, but other scales, for the same."""
     content = (folder / "joint.int8.tflite").read_bytes()
-    with pytest.raises(InputError, match=r"x\.tflite: refined is off by up to .*; load it without"):
+    with pytest.raises(InputError, match=r"x\.tflite: refined differs by up to .*; load it with"):
         SharedWeights(content, source="x.tflite")
 
 
@@ -99,7 +99,7 @@ def test_what_cannot_share_is_refused(refiner, folder, tmp_path):
             load(folder, precision=precision, shared_weights=True)
     integers = exported(refiner, tmp_path / "integers", precisions=["int8"], io="int8")
     content = (integers / "joint.int8.tflite").read_bytes()
-    with pytest.raises(InputError, match=r"x\.tflite.* take and give float32, found int8"):
+    with pytest.raises(InputError, match=r"x\.tflite.* inputs and outputs are float32, found int8"):
         SharedWeights(content, source="x.tflite")
     with pytest.raises(ValueError, match="expected the signature step, found"):
         CompiledRunner((folder / "joint.tflite").read_bytes(), "step")

@@ -29,7 +29,7 @@ from nem2e_tf.export.graph.pieces import Piece, pieces_of
 from nem2e_tf.export.latency import child_environment
 from nem2e_tf.export.parity import Checked, check_limits, compare_piece
 from nem2e_tf.export.runtime.interpreters import LiteRT
-from nem2e_tf.io.files import sha256, write_text
+from nem2e_tf.io.files import write_text
 from nem2e_tf.refiners.patterns import compose
 
 MICRO = "micro"
@@ -132,17 +132,13 @@ def _write(
     )
     for name, text in texts.items():
         write_text(run.folder / MICRO / name, text)
-    array = f"{MICRO}/{c_array.identifier(piece.name)}_model.c"
-    return ExportedFile(
-        file=array,
+    return ExportedFile.listed(
+        run.folder,
+        f"{MICRO}/{c_array.identifier(piece.name)}_model.c",
+        metadata,
+        compared,
         format=MICRO,
-        muscles=piece.composition.muscles,
         n_bytes=len(checked.content),
-        sha256=sha256(run.folder / array),
-        recurrence=metadata["recurrence"],
-        precision=precision,
-        operators=checked.audit.operators,
-        parity=tuple(item.to_json() for item in compared),
         arena_bytes=result.arena_bytes,
         notes=notes,
     )

@@ -1,12 +1,11 @@
 """ONNX files (extra ``onnx``): the steps of TFLite, at float32, with ``refine`` only."""
 
 import importlib.util
-from importlib.metadata import version
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.export.context import Export, ExportedFile, Job
 from nem2e_tf.export.file.audit import audit_onnx, check_onnx
-from nem2e_tf.export.file.metadata import describe, embed_onnx
+from nem2e_tf.export.file.metadata import embed_onnx
 from nem2e_tf.export.formats.tflite import convert, write_file
 from nem2e_tf.export.graph.pieces import Piece, pieces_of, write_saved_model
 from nem2e_tf.export.parity import Checked, check_and_seal
@@ -57,11 +56,4 @@ def finish(run: Export, piece: Piece, job: Job) -> Checked:
     """
     audit = audit_onnx(job.target.read_bytes())
     check_onnx(audit, name=job.target.name)
-    metadata = describe(
-        run.refiner.info, piece.composition, recurrence=job.recurrence, precision="float32"
-    )
-    metadata["versions"] = {
-        **metadata["versions"],
-        **{package: version(package) for package in NEEDED},
-    }
-    return check_and_seal(run, piece, job, audit=audit, metadata=metadata, embed=embed_onnx)
+    return check_and_seal(run, piece, job, audit=audit, embed=embed_onnx, packages=NEEDED)

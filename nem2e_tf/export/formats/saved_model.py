@@ -41,20 +41,7 @@ def write_saved_models(run: Export) -> list[ExportedFile]:
         )
         compared = compare_piece(run, piece, refined)
         check_limits(compared, run.choices.limits["float32"], name=name)
-        sizes = [item.stat().st_size for item in folder.rglob("*") if item.is_file()]
-        files.append(
-            ExportedFile(
-                file=name,
-                format="saved-model",
-                muscles=piece.composition.muscles,
-                n_bytes=sum(sizes),
-                sha256="",
-                recurrence=form,
-                precision="float32",
-                operators={},
-                parity=tuple(item.to_json() for item in compared),
-            )
-        )
+        files.append(ExportedFile.listed(run.folder, name, metadata, compared))
     return files
 
 

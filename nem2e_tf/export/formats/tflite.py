@@ -4,7 +4,6 @@ Conversion runs in a child process (`nem2e_tf.export.formats.converter`), becaus
 crashes on some graphs.
 """
 
-import importlib.metadata
 import json
 import signal
 import subprocess
@@ -20,11 +19,11 @@ from numpy.typing import NDArray
 from nem2e_tf.errors import ExportError
 from nem2e_tf.export.context import FUSED, Export, ExportedFile, Job
 from nem2e_tf.export.file.audit import INPUT, SIGNATURE, audit_tflite, check_tflite
-from nem2e_tf.export.file.metadata import describe, embed_tflite
+from nem2e_tf.export.file.metadata import embed_tflite
 from nem2e_tf.export.graph.pieces import Piece, pieces_of, write_saved_model
 from nem2e_tf.export.latency import child_environment, measure
 from nem2e_tf.export.parity import Checked, check_and_seal
-from nem2e_tf.io.files import sha256, write_json
+from nem2e_tf.io.files import write_json
 from nem2e_tf.refiners.info import Reference
 from nem2e_tf.refiners.patterns import model_input
 
@@ -191,18 +190,13 @@ def finish(run: Export, piece: Piece, job: Job) -> Checked:
     """
     audit = audit_tflite(job.target.read_bytes())
     check_tflite(audit, name=job.target.name)
-    metadata = describe(
-        run.refiner.info, piece.composition, recurrence=job.recurrence, precision=job.precision
-    )
-    metadata["io"] = job.io
+    more: dict[str, Any] = {"io": job.io}
     calibration = run.refiner.reference.calibration
     if job.precision == "int8" and calibration is not None:
-        metadata["calibration_cycles"] = len(calibration)
-    metadata["versions"] = {
-        **metadata["versions"],
-        "ai-edge-litert": importlib.metadata.version("ai-edge-litert"),
-    }
-    return check_and_seal(run, piece, job, audit=audit, metadata=metadata, embed=embed_tflite)
+        more["calibration_cycles"] = len(calibration)
+    return check_and_seal(
+        run, piece, job, audit=audit, embed=embed_tflite, packages=("ai-edge-litert",), **more
+    )
 
 
 def write_file(run: Export, checked: Checked, name: str) -> ExportedFile:
@@ -210,16 +204,5 @@ def write_file(run: Export, checked: Checked, name: str) -> ExportedFile:
     target, metadata = run.folder / name, checked.metadata
     target.write_bytes(checked.content)
     write_json(target.with_name(f"{name}.json"), metadata)
-    return ExportedFile(
-        file=name,
-        format=target.suffix[1:],
-        muscles=tuple(muscle["name"] for muscle in metadata["muscles"]),
-        n_bytes=len(checked.content),
-        sha256=sha256(target),
-        recurrence=metadata["recurrence"],
-        precision=metadata["precision"],
-        operators=checked.audit.operators,
-        parity=tuple(item.to_json() for item in checked.parity),
-        io=metadata.get("io", "float32"),
-        latency=asdict(measure(checked.content)) if run.choices.timed else None,
-    )
+    latency = asdict(measure(checked.content)) if run.choices.timed else None
+    return ExportedFile.listed(run.folder, name, metadata, checked.parity, latency=latency)

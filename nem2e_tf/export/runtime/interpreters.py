@@ -82,6 +82,8 @@ class LiteRT:
             runner = self._runner(SIGNATURE)
             # a manipulated file may have the signature, but not these tensors
             runner.get_input_details()[INPUT], runner.get_output_details()[OUTPUT]
+        except InputError:
+            raise
         except (ValueError, RuntimeError, KeyError) as error:
             raise self._cannot(error) from None
 
@@ -120,11 +122,14 @@ class LiteRT:
         return steps.clip(bounds.min, bounds.max).astype(detail["dtype"])
 
     def _cannot(self, error: Exception) -> InputError:
-        first = str(error).strip().splitlines()[:1]
         return InputError(
-            f"{self._source}: this ai-edge-litert cannot run the file ({''.join(first)[:200]}); "
+            f"{self._source}: this ai-edge-litert cannot run the file ({_first_line(error)}); "
             "update it with: pip install --upgrade ai-edge-litert"
         )
+
+
+def _first_line(error: Exception) -> str:
+    return "".join(str(error).strip().splitlines()[:1])[:200]
 
 
 def _numbers(values: NDArray[Any], detail: dict[str, Any]) -> NDArray[Any]:
@@ -156,9 +161,8 @@ class ONNXRuntime:
                 content, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # its exceptions have no common base
-            first = str(error).strip().splitlines()[:1]
             raise InputError(
-                f"{source}: this onnxruntime cannot run the file ({''.join(first)[:200]}); "
+                f"{source}: this onnxruntime cannot run the file ({_first_line(error)}); "
                 "update it with: pip install --upgrade onnxruntime"
             ) from None
 
@@ -185,9 +189,8 @@ class SavedModel:
         try:
             self._loaded = tf.saved_model.load(str(folder))
         except Exception as error:  # TensorFlow's errors have no common base
-            first = str(error).strip().splitlines()[:1]
             raise InputError(
-                f"{folder}: expected a SavedModel, cannot load it ({''.join(first)[:200]})"
+                f"{folder}: expected a SavedModel, cannot load it ({_first_line(error)})"
             ) from None
         self.signatures = tuple(self._loaded.signatures)
 
@@ -245,15 +248,16 @@ class SharedWeights(LiteRT):
                 f"{self._source}: this ai-edge-litert has no compiled models, which share weights; "
                 "update it with: pip install --upgrade ai-edge-litert"
             ) from None
+        except ValueError as error:
+            raise InputError(f"{self._source}: {error}") from None
         random = np.random.default_rng(0)
         row = {
             name: random.random(tuple(detail["shape"]), dtype=np.float32)
             for name, detail in runner.get_input_details().items()
         }
         found = runner(**row)
-        for name, wanted in (
-            LiteRT(self._content, source=self._source).run(SIGNATURE, **row).items()
-        ):
+        expected = LiteRT(self._content, source=self._source).run(SIGNATURE, **row)
+        for name, wanted in expected.items():
             if not np.array_equal(found[name], wanted):
                 off = np.abs(found[name] - wanted).max()
                 raise InputError(
@@ -309,12 +313,8 @@ class CompiledRunner:
             self._inputs = self._model.create_input_buffers(self._place)
             self._outputs = self._model.create_output_buffers(self._place)
             # LiteRT logs its delegate on the first run
-            self(
-                **{
-                    name: np.zeros(detail["shape"], np.float32)
-                    for name, detail in self._details[0].items()
-                }
-            )
+            details = self._details[0].items()
+            self(**{name: np.zeros(detail["shape"], np.float32) for name, detail in details})
 
     def get_input_details(self) -> dict[str, Any]:
         """Shape and type of each input; no quantisation."""
