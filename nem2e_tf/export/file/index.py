@@ -57,9 +57,7 @@ def read_index(
                 own.append(str(item["file"]))
         channels = [str(name) for name in index["channels"]]
     except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{file}: expected a complete index, found an incomplete one ({error})"
-        ) from None
+        raise InputError(f"{file}: expected a complete index, found one without {error}") from None
     if precisions:
         listed["tflite"] = precisions[_precision(folder, list(precisions), precision)]
     return listed, channels
