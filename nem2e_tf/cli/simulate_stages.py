@@ -109,23 +109,23 @@ def check_use(setup: Path | None, given: Mapping[str, Any], *, needed: Sequence[
         raise click.UsageError(f"give {flags[missing[0]]}, or a {argument.human_readable_name}")
 
 
-def numbers(texts: Iterable[str], *, option: str) -> dict[str, float]:
+def numbers(texts: Iterable[str], *, name: str) -> dict[str, float]:
     """Read ``NAME=NUMBER``.
 
     Examples
     --------
-    >>> numbers(["R.Heel=5"], option="--weight")
+    >>> numbers(["R.Heel=5"], name="weights")
     {'R.Heel': 5.0}
     """
     found = {}
     for text in texts:
-        name, _, value = text.rpartition("=")
+        key, _, value = text.rpartition("=")
         try:
-            found[name.strip()] = float(value)
+            found[key.strip()] = float(value)
         except ValueError:
-            name = ""
-        if not name.strip():
-            raise InputError(f"{option} {text}: expected NAME=NUMBER")
+            key = ""
+        if not key.strip():
+            raise InputError(f"{name} {text}: expected NAME=NUMBER")
     return found
 
 
@@ -215,8 +215,7 @@ def _stage_command(tool: Tool) -> click.Command:
         check_use(setup, given, needed=needed)
         for field in fields:
             if field.metadata.get("metavar", "").endswith("=NUMBER"):
-                flag = field.metadata["option"]
-                given[field.name] = numbers(given[field.name], option=flag)
+                given[field.name] = numbers(given[field.name], name=field.name)
         settings = setup if setup is not None else tool.settings(**given)
         with StageProgress() as progress:
             result = run_stage(tool, settings, output, watch=progress.watch())

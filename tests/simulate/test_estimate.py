@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from support.simulating import call, opensim, refused, trial
+from support.simulating import call, opensim, refused, said, trial
 from support.small_refiners import by_hand
 
+from nem2e_tf.errors import InputError
+from nem2e_tf.export.runtime.load import load
 from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.refiner import save_refiner
+from nem2e_tf.simulate.estimate import estimate
 
 __all__ = ["opensim", "trial"]
 
@@ -112,6 +115,49 @@ def test_wrong_use_is_one_line(trial, refiner, tmp_path, capsys):
         assert word in refused(capsys, *given)
     assert trial.calls == []
     assert not out.exists()
+
+
+def test_from_python_with_names_of_files_and_a_loaded_refiner(trial, refiner, tmp_path):
+    folder, shares = trial.folder, []
+    done = estimate(
+        str(folder / "walk.trc"),
+        forces=str(folder / "forces.mot"),
+        model=str(folder / "model.osim"),
+        refiner=load(refiner),
+        side="right",
+        out=str(tmp_path / "out"),
+        watch=lambda title: lambda stage, share: shares.append((title, stage, share)),
+        mass=30,
+    )
+    (one,) = done.trials
+    assert (one.title, one.cycles, one.muscles) == ("walk", 1, ("soleus_r", "glmed1_r"))
+    assert one.refined.shape == (1, 101, 2)
+    assert np.isnan(one.measured).all()
+    assert [result.stage for result in one.chain.stages] == ["ik", "so"]
+    assert done.table() == ""
+    assert done.picture.is_file()
+    assert json.loads((done.folder / "estimate.json").read_text())["trials"] == done.as_dict()
+    assert ("walk", "so", 1.0) in shares
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"side": "r"}, "side: expected left or right, found 'r'"),
+        ({"forces": ()}, "forces: expected one file per motion, found 1 motions, 0 forces"),
+        ({"model": None}, "model: expected an OpenSim model"),
+        ({"motion": "project.toml"}, "forces: expected none with a project"),
+        ({"motion": ["a/w.trc", "b/w.trc"], "forces": ["f", "f"]}, "found two w; use a project"),
+    ],
+)
+def test_wrong_use_from_python_names_the_parameter(trial, refiner, tmp_path, changed, message):
+    given = {"motion": trial.folder / "walk.trc", "forces": trial.folder / "forces.mot"}
+    given |= {"model": trial.folder / "model.osim", "refiner": refiner, "side": "right"}
+    given |= changed
+    with pytest.raises(InputError) as error:
+        estimate(given.pop("motion"), **given, out=tmp_path / "out")
+    said(error, message)
+    assert trial.calls == []
 
 
 @pytest.mark.opensim

@@ -269,25 +269,25 @@ class Converted:
 
 
 def convert(
-    path: Path,
+    path: "str | os.PathLike[str]",
     system: str,
     *,
-    mapping: Path | None = None,
+    mapping: "str | os.PathLike[str] | None" = None,
     up: str | None = None,
     forward: str | None = None,
     rate: float = math.nan,
     visibility: float = 0.5,
-    model: Path | None = None,
+    model: "str | os.PathLike[str] | None" = None,
 ) -> Converted:
     """Convert a file of another system to markers.
 
     Parameters
     ----------
-    path : Path
+    path : path-like
         The file.
     system : {"mediapipe", "opencap", "theia", "c3d", "trc"}
         System that wrote it.
-    mapping : Path, optional
+    mapping : path-like, optional
         Mapping; by default that of the system. Without one, c3d and trc keep their names.
     up, forward : {"x", "y", "z", "-x", "-y", "-z"}, optional
         Axes of the file that point up and in the walking direction; by default those of the
@@ -296,7 +296,7 @@ def convert(
         Frames per second of a CSV file without times.
     visibility : float
         Landmarks with a lower visibility are gaps.
-    model : Path, optional
+    model : path-like, optional
         OpenSim model that must have all the markers.
 
     Raises
@@ -305,6 +305,7 @@ def convert(
         The file is unreadable, needed points are missing (all are named), a marker has no data, a
         parameter is invalid, or a marker is missing in the model.
     """
+    path = Path(path)
     if system not in _SYSTEMS:
         raise InputError(f"system: expected {', '.join(_SYSTEMS)}, found {system!r}")
     extensions, usual_up, usual_forward, shipped = _SYSTEMS[system]
@@ -333,7 +334,7 @@ def convert(
     )
     notes += [f"{path}: {note}" for note in gaps(markers)]
     if model:
-        notes += _compare(model, markers)
+        notes += _compare(Path(model), markers)
     return Converted(markers, tuple(notes))
 
 

@@ -9,6 +9,7 @@ moments. That equation is piecewise linear and the gradient of a convex function
 method reaches the exact solution in a few steps.
 """
 
+import os
 import time as clock
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -211,13 +212,13 @@ class Simulated:
 
 
 def simulate(
-    motion: Path,
-    ground_reaction: Path,
+    motion: "str | os.PathLike[str]",
+    ground_reaction: "str | os.PathLike[str]",
     *,
     plates: Mapping[str, str],
     mass: float | None = None,
-    scaled_model: Path | None = None,
-    myolegs: Path | None = None,
+    scaled_model: "str | os.PathLike[str] | None" = None,
+    myolegs: "str | os.PathLike[str] | None" = None,
     cutoff: float = 6.0,
     in_degrees: bool | None = None,
     rate: float = 100.0,
@@ -228,18 +229,18 @@ def simulate(
 
     Parameters
     ----------
-    motion : Path
+    motion : path-like
         Joint angles of inverse kinematics (``.mot``, ``.sto``); see
         `nem2e_tf.simulate.mujoco.inputs`.
-    ground_reaction : Path
+    ground_reaction : path-like
         Forces (``.mot``, ``.sto``).
     plates : mapping of str to str
         Column prefix of each foot, ``r`` and ``l``; see `ground_from`.
     mass : float, optional
         Mass of the person, kg; by default that of `scaled_model`.
-    scaled_model : Path, optional
+    scaled_model : path-like, optional
         Scaled OpenSim model with the segment lengths, on which joint moments depend.
-    myolegs : Path, optional
+    myolegs : path-like, optional
         Model file; by default that of the package ``myo-sim``.
     cutoff : float
         Low-pass filter of the joint angles, Hz; 0 for none.
@@ -262,7 +263,7 @@ def simulate(
     ground = ground_from(forces, plates)
     times = _times(motion, moving, ground, rate, start, end)
     ground.at(times[[0, -1]])
-    body = load_body(mass=mass, sizes=sizes, path=myolegs)
+    body = load_body(mass=mass, sizes=sizes, path=Path(myolegs) if myolegs else None)
     began = clock.perf_counter()
     activations, reserves, moments, residuals = [], [], [], []
     guess = None
@@ -307,7 +308,7 @@ def simulate(
 
 
 def _times(
-    path: Path,
+    path: object,
     motion: Motion,
     ground: Ground,
     rate: float,

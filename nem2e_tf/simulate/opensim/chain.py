@@ -53,7 +53,7 @@ from nem2e_tf.simulate.opensim.inputs import (
 )
 from nem2e_tf.simulate.opensim.kinematics import IK, SCALE, ScaleSettings
 from nem2e_tf.simulate.opensim.process import opensim_version
-from nem2e_tf.simulate.opensim.stage import Result, Tool, Watch, run_stage
+from nem2e_tf.simulate.opensim.stage import Result, Tool, Watch, run_stage, with_paths
 from nem2e_tf.simulate.opensim.tracking import CMC, RRA
 
 TOOLS = {tool.name: tool for tool in (SCALE, IK, RRA, SO, CMC, MOCO)}
@@ -175,7 +175,11 @@ class Chain:
 
 
 def run_chain(
-    settings: ChainSettings, output: Path, *, watch: Watch | None = None, strict: bool = False
+    settings: ChainSettings,
+    output: "str | os.PathLike[str]",
+    *,
+    watch: Watch | None = None,
+    strict: bool = False,
 ) -> Chain:
     """Compute activations from motion and ground reaction.
 
@@ -185,7 +189,7 @@ def run_chain(
     Parameters
     ----------
     settings : ChainSettings
-    output : Path
+    output : path-like
         Folder to write.
     watch : callable (stage, share), optional
         Called with the finished share of each stage, 0 to 1.
@@ -201,6 +205,7 @@ def run_chain(
     if settings.method not in methods:
         raise InputError(f"method: expected {', '.join(methods)}, found {settings.method!r}")
     opensim_version()
+    settings = with_paths(settings)
     model = read_model(settings.model)
     from_markers = settings.motion.suffix.lower() == ".trc"
     scaling, notes = _scaling(settings, model)
@@ -284,7 +289,7 @@ def _scaling(settings: ChainSettings, model: ModelFile) -> tuple[ScaleSettings |
 
 
 def _shared(tool: Tool, settings: ChainSettings, **changed: Any) -> Any:
-    """Settings of a stage: the fields of the same name, and those that differ."""
+    """Settings of a stage: those of the chain with the same name, and changed ones."""
     names = {one.name for one in dataclasses.fields(tool.settings)} - set(changed)
     if tool is not IK:
         names -= {"tasks"}  # those of the chain are for inverse kinematics

@@ -388,7 +388,7 @@ def run_stage(
         inputs = tool.read_own(own)
         known = {"own": own.path.name}
     else:
-        inputs = tool.read(settings)
+        inputs = tool.read(with_paths(settings))
         known = plain(inputs.settings)
     digest = _digest([tool.name, known, inputs.span], inputs.files)
     done = _finished(output, digest)
@@ -467,6 +467,13 @@ def _compute(
 def plain(settings: Any) -> dict[str, Any]:
     """Settings as plain values; files by name only, since their digests identify the content."""
     return {one.name: _plain(getattr(settings, one.name)) for one in fields(settings)}
+
+
+def with_paths(settings: Any) -> Any:
+    """Settings with all file names as paths."""
+    names = [one.name for one in fields(settings) if "Path" in str(one.type)]
+    texts = {name: getattr(settings, name) for name in names}
+    return replace(settings, **{n: Path(text) for n, text in texts.items() if text is not None})
 
 
 def _plain(value: Any) -> Any:

@@ -1,14 +1,18 @@
 """Stages in a chain, with a stand-in for OpenSim: whole or nothing, told in one line, run once."""
 
+import dataclasses
 import importlib.util
 import json
 
+import click
 import numpy as np
 import pytest
 from support.simulating import call, refused, trial
 from support.tiny_motion import MUSCLES, write_angles, write_forces, write_markers, write_model
 
+from nem2e_tf.cli import simulate_stages
 from nem2e_tf.io.storage import read_storage
+from nem2e_tf.simulate.opensim.chain import TOOLS, ChainSettings
 from nem2e_tf.simulate.opensim.process import PYTHON
 
 __all__ = ["trial"]
@@ -259,6 +263,20 @@ def test_a_trial_that_fails_does_not_stop_the_others(trial, tmp_path, capsys):
     assert (out / "S1" / "a" / "activation.sto").is_file()
     assert not (out / "S1" / "b").exists()
     assert not json.loads((out / "project.json").read_text())["finished"]
+
+
+@pytest.mark.parametrize("name", [*TOOLS, "chain"])
+def test_options_are_the_settings_and_all_have_a_help(name):
+    command = getattr(simulate_stages, name)
+    settings = ChainSettings if name == "chain" else TOOLS[name].settings
+    hidden = () if name == "chain" else TOOLS[name].hidden
+    fields = {field.name for field in dataclasses.fields(settings)}
+    assert set(hidden) < fields
+    options = {one.name: one for one in command.params if isinstance(one, click.Option)}
+    assert fields - set(hidden) <= set(options)
+    assert not options.keys() & set(hidden)
+    for option in options.values():
+        assert option.help, option.name
 
 
 @pytest.mark.parametrize(
