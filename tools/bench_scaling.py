@@ -40,14 +40,14 @@ def seconds_of(
         CPU seconds with and without building and tracing models.
     """
     from nem2e_tf.cohorts.cohort import load_cohort
-    from nem2e_tf.cohorts.synthetic.cohorts import write_synthetic
+    from nem2e_tf.cohorts.synthetic.cohorts import synthesise
     from nem2e_tf.training.chunk import Workshop
     from nem2e_tf.training.plan import Settings, make_plan
     from nem2e_tf.training.recipe import recipe
 
     path = folder / f"walk-{cycles}"
     if not path.exists():
-        write_synthetic(path, "walk", n_cycles=cycles)
+        synthesise("walk", n_cycles=cycles, out=path)
     cohort = load_cohort(path)
     settings = Settings(
         models=("lstm",),

@@ -25,11 +25,10 @@ SETTINGS = ("--model", "lstm", "--targets", "joint", "--by", "condition", "--uni
 
 def make(folder: str, gigabytes: float) -> None:
     """Write a cohort of about `gigabytes` (10^9 bytes)."""
-    from nem2e_tf.cohorts.cohort import load_cohort
-    from nem2e_tf.cohorts.synthetic.cohorts import write_repeated, write_synthetic
+    from nem2e_tf.cohorts.synthetic.cohorts import synthesise, write_repeated
 
     place = Path(folder)
-    small = load_cohort(write_synthetic(place / "small", "walk", n_cycles=CYCLES))
+    small = synthesise("walk", n_cycles=CYCLES, out=place / "small")
     size = small.simulated.nbytes + small.measured.nbytes
     write_repeated(place / "cohort", small, times=max(1, round(gigabytes * 1e9 / size)))
 

@@ -1,1 +1,1 @@
-"""Signals: EMG and gait."""
+"""Signal processing of EMG and gait recordings."""

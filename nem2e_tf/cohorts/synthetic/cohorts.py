@@ -1,16 +1,12 @@
-"""Cohorts of any size, written a part at a time: embedded ones, and repetitions of a small one.
+"""Synthetic cohorts with the structure of the public data sets, and their planted truth.
 
-Drawing the subjects of an embedded cohort, one after the other.
+``walk`` has the structure of Liu et al., J Biomech 41 (2008): 8 subjects, 4 speeds, 5 muscles.
+``run`` has that of Hamner & Delp, J Biomech 46 (2013): 10 subjects, 4 speeds, 3 cycles, 16 columns
+of 11 electrodes. True activity (`activity`) is measured by electrodes and, independently, distorted
+into a simulation (`distortion`).
 
-Two embedded cohorts with the structure of the public ones, and the truth planted in them.
-
-`make` gives ``walk`` (8 subjects, 4 speeds, 5 muscles; the structure of Liu et al., J Biomech 41
-(2008)) or ``run`` (10 subjects, 4 speeds, 3 cycles, 16 columns from 11 electrodes; of Hamner &
-Delp, J Biomech 46 (2013)). True activity (`activity`, `bursts`) is measured by electrodes and,
-apart from that, distorted into a simulation (`distortion`).
-
-The parameters and the contents of the two cohorts are fixed: ``DIGESTS`` are those of
-``make("walk").cohort`` and ``make("run").cohort``. Numbers are rounded to 1e-6 and drawn without
+Parameters and content of both cohorts are fixed: ``DIGESTS`` are the digests of
+``synthesise("walk")`` and ``synthesise("run")``. Numbers are rounded to 1e-6 and drawn without
 functions whose last bits differ between processors.
 """
 
@@ -25,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nem2e_tf.cohorts.cohort import POINTS, Cohort, load_cohort
+from nem2e_tf.cohorts.cohort import POINTS, Cohort
 from nem2e_tf.cohorts.synthetic.activity import Float, activity, normal
 from nem2e_tf.cohorts.synthetic.distortion import (
     SINGLE_DISTORTIONS,
@@ -50,22 +46,22 @@ from nem2e_tf.muscles import GAIT2392
 
 DECIMALS = 6
 N_MUSCLES = len(GAIT2392)
-KNOTS = 12  # smooth noise: independent numbers a cycle
+KNOTS = 12  # independent random numbers of smooth noise per cycle
 
 
 class SubjectDraw:
-    """Draws the activity of one subject after the other; what they share is drawn first.
+    """Draws the activity of one subject after the other; shared values are drawn first.
 
     Attributes
     ----------
     condition : int array [cycle of a subject]
-        Which of the conditions each cycle belongs to.
+        Index of the condition of each cycle.
     columns : list of int
-        The electrode behind each measured muscle.
+        Electrode of each measured muscle.
     sight : float64 array [electrode, channel]
-        What each electrode picks up.
+        Weight of each channel in each electrode's signal.
     planted : Planted
-        The distortion that all subjects share.
+        Distortion shared by all subjects.
     """
 
     def __init__(self, gait: Gait, *, usual: Sequence[float]) -> None:
@@ -86,7 +82,7 @@ class SubjectDraw:
             ``latent``, ``simulated`` [cycle, 101, channel]; ``measured``, ``emg`` and ``oracle``
             [cycle, 101, electrode]; ``lag``, ``gain`` [cycle, channel]; ``duration`` [cycle].
         cut : float
-            Share of simulated values that had to be cut to 0..1.
+            Share of simulated values that were clipped to 0 to 1.
         """
         gait, n_cycles = self.gait, len(self.condition)
         latent = activity(
@@ -128,7 +124,7 @@ class SubjectDraw:
 
 
 def stored(values: Float) -> NDArray[np.float32]:
-    """Round to the precision that is kept."""
+    """Round to the precision of the stored cohort."""
     return np.round(values, DECIMALS).astype(np.float32)
 
 
@@ -137,7 +133,7 @@ def _generator(*entropy: int) -> np.random.Generator:
 
 
 def _measure(seen: Float, gait: Gait, generator: np.random.Generator) -> Float:
-    """Envelope of the EMG, before division by the subject's maximum: never negative."""
+    """Return EMG envelopes before division by the subject's maximum; never negative."""
     n_cycles, _, n_electrodes = seen.shape
     along = gait.gain_noise * _smooth(generator, n_cycles, n_electrodes)
     added = gait.noise * _smooth(generator, n_cycles, n_electrodes)
@@ -145,7 +141,7 @@ def _measure(seen: Float, gait: Gait, generator: np.random.Generator) -> Float:
 
 
 def _smooth(generator: np.random.Generator, n_cycles: int, n_curves: int) -> Float:
-    """Smooth periodic noise [cycle, 101, curve] of standard deviation 1: quadratic splines."""
+    """Return smooth periodic noise (quadratic splines) [cycle, 101, curve], deviation 1."""
     distance = np.abs(np.mod(np.arange(POINTS)[:, None] * KNOTS / 100.0 - np.arange(KNOTS), KNOTS))
     distance = np.minimum(distance, KNOTS - distance)
     weights = np.where(
@@ -163,30 +159,30 @@ DIGESTS = {
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What was planted.
+    """The truth behind a synthetic cohort.
 
     Attributes
     ----------
     distortion : Distortion
-        The strengths asked for.
+        The strengths of the distortion.
     latent : float32 array [cycle, 101, channel]
-        True activity, in units of the subject's maximum.
+        True activity, relative to the subject's maximum.
     lag : float64 array [cycle, channel]
-        Lag of the simulation in percent of the cycle, positive late.
+        Lag of the simulation in percent of the cycle, positive if late.
     gain : float64 array [cycle, channel]
-        Simulated per true activity.
+        Ratio of simulated to true activity.
     leak : float64 array [channel, channel]
-        Simulated channels from true ones; rows add up to 1.
+        Weights of true channels in simulated ones; each row sums to 1.
     electrodes : float64 array [muscle, channel]
-        What each measured muscle's electrode picks up.
+        Weight of each channel in the signal of each muscle's electrode.
     emg : float32 array [cycle, 101, muscle]
         The measured EMG without its noise.
     oracle : float32 array [cycle, 101, muscle]
-        The simulation with the planted distortion undone, seen through the electrodes and in units
-        of the subject's EMG: what is left to err are the noise of simulation and EMG. A practical
-        ceiling for any refiner. It reads no EMG but for the subject's scale.
+        The simulation with its distortion inverted, mixed as by the electrodes, in units of the
+        subject's EMG. The remaining error is the noise of simulation and EMG: a practical ceiling
+        for any refiner. Of the EMG, it uses only the subject's scale.
     cut : float
-        Share of simulated values that had to be cut to 0..1.
+        Share of simulated values that were clipped to 0 to 1.
     """
 
     distortion: Distortion
@@ -202,7 +198,7 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class Synthetic:
-    """A cohort and the truth planted in it."""
+    """A synthetic cohort and its truth."""
 
     cohort: Cohort
     truth: Truth
@@ -264,62 +260,7 @@ def synthesise(
                 f"{near(distortion, list(SINGLE_DISTORTIONS))}"
             )
         distortion = SINGLE_DISTORTIONS[distortion]
-    settings: dict[str, Any] = {
-        "seed": seed,
-        "distortion": distortion,
-        "n_subjects": n_subjects,
-        "speeds": speeds,
-        "n_cycles": n_cycles,
-    }
-    if out is None:
-        return make(name, **settings).cohort
-    return load_cohort(write_synthetic(out, name, **settings))
-
-
-def make(
-    name: str,
-    *,
-    seed: int | None = None,
-    distortion: Distortion | None = None,
-    n_subjects: int | None = None,
-    speeds: Sequence[float] | None = None,
-    n_cycles: int | None = None,
-) -> Synthetic:
-    """Make an embedded cohort.
-
-    Parameters
-    ----------
-    name : str
-        ``"walk"`` or ``"run"``.
-    seed : int, optional
-        Of all draws; the fixed cohort's own by default. Distortions of different strength with the
-        same seed distort the same activity. A subject's activity does not depend on how many
-        others there are.
-    distortion : Distortion, optional
-        The fixed cohort's own by default.
-    n_subjects : int, optional
-        8 walk and 10 run by default.
-    speeds : sequence of float, optional
-        m/s, for conditions other than the fixed cohort's four, within their range.
-    n_cycles : int, optional
-        Cycles a subject and condition; 1 in walking and 3 in running by default.
-
-    Returns
-    -------
-    Synthetic
-        Without NaN: every electrode is good.
-
-    Raises
-    ------
-    InputError
-        An unknown name, fewer than one subject, speed or cycle, or a speed outside the range.
-
-    Examples
-    --------
-    >>> make("walk").cohort.simulated.shape
-    (32, 101, 92)
-    """
-    gait, usual = gait_of(
+    gait = resize(
         name,
         seed=seed,
         distortion=distortion,
@@ -327,67 +268,93 @@ def make(
         speeds=speeds,
         n_cycles=n_cycles,
     )
+    draw = SubjectDraw(gait, usual=GAITS[name].speeds)
+    if out is None:
+        return _with_truth(name, draw).cohort
+    folder = output_folder(out, marker="cohort.json")
+    durations = []
+
+    def parts() -> Iterator[dict[str, NDArray[np.float32]]]:
+        for subject in range(gait.n_subjects):
+            drawn, _ = draw(subject)
+            durations.append(drawn["duration"])
+            yield {
+                "simulated": stored(drawn["simulated"]),
+                "measured": stored(drawn["measured"])[:, :, draw.columns],
+            }
+
+    widths = {"simulated": len(CHANNELS), "measured": len(draw.columns)}
+    arrays = _write_arrays(folder, gait.n_subjects * len(draw.condition), widths, parts())
+    cohort = _cohort(name, draw, np.concatenate(durations), arrays["simulated"], arrays["measured"])
+    cohort.save_tables(folder)
+    return cohort
+
+
+def make(name: str, **settings: Any) -> Synthetic:
+    """Generate a synthetic cohort with its truth, in memory; settings as for `synthesise`.
+
+    Examples
+    --------
+    >>> make("walk").truth.latent.shape
+    (32, 101, 92)
+    """
+    return _with_truth(name, SubjectDraw(resize(name, **settings), usual=GAITS[name].speeds))
+
+
+def _with_truth(name: str, draw: SubjectDraw) -> Synthetic:
     parts: dict[str, list[Float]] = {}
-    cut = []
-    draw = SubjectDraw(gait, usual=usual)
-    for subject in range(gait.n_subjects):
+    clipped = []
+    for subject in range(draw.gait.n_subjects):
         drawn, share = draw(subject)
-        cut.append(share)
+        clipped.append(share)
         for key, part in drawn.items():
             parts.setdefault(key, []).append(part)
-
     joined = {key: np.concatenate(part) for key, part in parts.items()}
-    columns = draw.columns
-    cohort = Cohort(
-        name=name,
-        simulated=stored(joined["simulated"]),
-        measured=stored(joined["measured"])[:, :, columns],
-        cycles=cycle_table(gait, draw.condition, joined["duration"]),
-        channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
-        muscles=muscle_table(gait.electrodes),
-        normalisation=NORMALISATION,
-    )
+    kept = {key: stored(joined[key])[:, :, draw.columns] for key in ("measured", "emg", "oracle")}
     truth = Truth(
-        distortion=gait.distortion,
+        distortion=draw.gait.distortion,
         latent=stored(joined["latent"]),
         lag=joined["lag"],
         gain=joined["gain"],
         leak=draw.planted.leak,
-        electrodes=draw.sight[columns],
-        emg=stored(joined["emg"])[:, :, columns],
-        oracle=stored(joined["oracle"])[:, :, columns],
-        cut=float(np.mean(cut)),
+        electrodes=draw.sight[draw.columns],
+        emg=kept["emg"],
+        oracle=kept["oracle"],
+        cut=float(np.mean(clipped)),
     )
-    return Synthetic(cohort=cohort, truth=truth)
+    simulated = stored(joined["simulated"])
+    return Synthetic(_cohort(name, draw, joined["duration"], simulated, kept["measured"]), truth)
 
 
-def gait_of(name: str, **changes: Any) -> tuple[Gait, tuple[float, ...]]:
-    """Parameters of an embedded cohort with some of them changed, and its usual speeds.
-
-    Parameters
-    ----------
-    name : str
-    **changes
-        As for `make`; None leaves one as it is.
-    """
-    if name not in GAITS:
-        raise InputError(
-            f"embedded cohort {name!r}: expected {' or '.join(GAITS)}{near(name, list(GAITS))}"
-        )
-    return resize(GAITS[name], **changes), GAITS[name].speeds
+def _cohort(
+    name: str,
+    draw: SubjectDraw,
+    durations: Float,
+    simulated: NDArray[np.float32],
+    measured: NDArray[np.float32],
+) -> Cohort:
+    return Cohort(
+        name=name,
+        simulated=simulated,
+        measured=measured,
+        cycles=cycle_table(draw.gait, draw.condition, durations),
+        channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
+        muscles=muscle_table(draw.gait.electrodes),
+        normalisation=NORMALISATION,
+    )
 
 
 def oracle_skill(synthetic: Synthetic) -> dict[str, float]:
-    """Skill of the oracle over the mean pattern of the other subjects, of each measured muscle.
+    """Return the skill score of the oracle for each measured muscle.
 
-    On 20 samples a cycle: root mean square error of a cycle, averaged over the cycles of a
-    condition, then over conditions; skill = 1 - oracle / mean pattern of each subject, averaged
-    over subjects. The mean pattern is that of all cycles of the other subjects.
+    With 20 samples per cycle: root mean square error of a cycle, averaged over the cycles of a
+    condition, then over conditions; skill = 1 - oracle / mean pattern for each subject, averaged
+    over subjects. The mean pattern is the mean of all cycles of the other subjects.
 
     Raises
     ------
     InputError
-        The cohort has one subject only.
+        The cohort has only one subject.
 
     Examples
     --------
@@ -399,7 +366,7 @@ def oracle_skill(synthetic: Synthetic) -> dict[str, float]:
     subject = cohort.cycles["subject"].to_numpy()
     condition = cohort.cycles["condition"].to_numpy()
     if len(set(subject)) < 2:
-        raise InputError("oracle skill: expected two or more subjects, found one")
+        raise InputError("synthetic: expected two or more subjects, found one")
     target, oracle = _thin(cohort.measured), _thin(synthetic.truth.oracle)
     skills = []
     for name in dict.fromkeys(subject):
@@ -427,74 +394,8 @@ def _thin(values: NDArray[np.float32]) -> Float:
     return values[:, low] * (1.0 - rest) + values[:, low + 1] * rest
 
 
-def write_synthetic(
-    path: "str | os.PathLike[str]",
-    name: str,
-    *,
-    seed: int | None = None,
-    distortion: Distortion | None = None,
-    n_subjects: int | None = None,
-    speeds: Sequence[float] | None = None,
-    n_cycles: int | None = None,
-) -> Path:
-    """Write an embedded cohort that need not fit the memory; one subject has to.
-
-    Parameters
-    ----------
-    path : path-like
-        The cohort folder.
-    name, seed, distortion, n_subjects, speeds, n_cycles
-        As for `nem2e_tf.cohorts.synthetic.cohorts.make`, whose cohort has the same content.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    InputError
-        As `make`; or the folder holds something else.
-    """
-    gait, usual = gait_of(
-        name,
-        seed=seed,
-        distortion=distortion,
-        n_subjects=n_subjects,
-        speeds=speeds,
-        n_cycles=n_cycles,
-    )
-    draw = SubjectDraw(gait, usual=usual)
-    folder = output_folder(path, marker="cohort.json")
-    count = gait.n_subjects * len(draw.condition)
-    durations = []
-
-    def parts() -> Iterator[dict[str, NDArray[np.float32]]]:
-        for subject in range(gait.n_subjects):
-            drawn, _ = draw(subject)
-            durations.append(drawn["duration"])
-            yield {
-                "simulated": stored(drawn["simulated"]),
-                "measured": stored(drawn["measured"])[:, :, draw.columns],
-            }
-
-    widths = {"simulated": len(CHANNELS), "measured": len(draw.columns)}
-    arrays = _write_arrays(folder, count, widths, parts())
-    cohort = Cohort(
-        name=name,
-        cycles=cycle_table(gait, draw.condition, np.concatenate(durations)),
-        channels=pd.DataFrame({"name": CHANNELS, "source": CHANNELS}),
-        muscles=muscle_table(gait.electrodes),
-        normalisation=NORMALISATION,
-        simulated=arrays["simulated"],
-        measured=arrays["measured"],
-    )
-    cohort.save_tables(folder)
-    return folder
-
-
 def write_repeated(path: "str | os.PathLike[str]", cohort: Cohort, *, times: int) -> Path:
-    """Write a cohort several times over, each time as other subjects: for benchmarks of size.
+    """Write copies of a cohort as one large cohort of different subjects, for benchmarks.
 
     Parameters
     ----------
@@ -502,17 +403,12 @@ def write_repeated(path: "str | os.PathLike[str]", cohort: Cohort, *, times: int
         The cohort folder.
     cohort : Cohort
     times : int
-        Subject ``S01`` becomes ``S01-1``, ``S01-2``, ...
+        Number of copies. Subject ``S01`` becomes ``S01-1``, ``S01-2``, ...
 
     Returns
     -------
     Path
         The folder.
-
-    Raises
-    ------
-    InputError
-        The folder holds something else.
     """
     folder = output_folder(path, marker="cohort.json")
     own = {"simulated": cohort.simulated, "measured": cohort.measured}
@@ -544,26 +440,19 @@ def _write_arrays(
     widths: dict[str, int],
     parts: Iterator[dict[str, NDArray[np.float32]]],
 ) -> dict[str, NDArray[np.float32]]:
-    """Write the arrays of so many cycles part after part; return them memory-mapped."""
+    """Write the arrays of `count` cycles part by part; return them memory-mapped."""
     with ExitStack() as open_files:
         streams: dict[str, BinaryIO] = {}
-        # Streams are closed before the files are put in their places.
+        # The stack closes the streams before it renames the files.
         places = {key: open_files.enter_context(replacing(folder / f"{key}.npy")) for key in widths}
         for key, place in places.items():
             streams[key] = open_files.enter_context(place.open("wb"))
-            _write_header(streams[key], (count, POINTS, widths[key]))
+            shape = (count, POINTS, widths[key])
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(streams[key], header)
         for part in parts:
             for key, values in part.items():
-                _write(streams[key], values)
+                streams[key].write(np.ascontiguousarray(values, dtype="<f4").tobytes())
     return {
         key: np.load(folder / f"{key}.npy", mmap_mode="r", allow_pickle=False) for key in widths
     }
-
-
-def _write_header(stream: BinaryIO, shape: tuple[int, ...]) -> None:
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(stream, header)
-
-
-def _write(stream: BinaryIO, values: NDArray[np.float32]) -> None:
-    stream.write(np.ascontiguousarray(values, dtype="<f4").tobytes())

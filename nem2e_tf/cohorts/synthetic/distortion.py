@@ -1,8 +1,8 @@
-"""What a simulator does to muscle activity, planted with known strength, and how to undo it.
+"""Simulated errors of a simulation: known distortions of muscle activity, and their inverse.
 
-A simulator finds activations that make a model move as the person did. Against EMG they are early
-or late, too strong or too weak, shared otherwise between muscles of one function, never quite zero,
-compressed where the model's muscle is near its limit, and noisy with the marker data.
+A simulator determines activations that make a model move like the person. Compared with EMG they
+are early or late, too strong or too weak, distributed differently among muscles of one function,
+never exactly zero, compressed near the limit of the model's muscle, and noisy like the marker data.
 """
 
 from collections.abc import Sequence
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 from nem2e_tf.cohorts.synthetic.activity import FUNCTIONS, SYNERGISTS, Float, normal
 from nem2e_tf.errors import InputError
 
-PENALTY = 2.0  # of changes in undoing the leak, per noise
+PENALTY = 2.0  # on changes when the leak is inverted, per noise
 
 
 @dataclass(frozen=True, kw_only=True)
 class Distortion:
-    """Strengths of what a simulator does to activity; the defaults are the walking cohort's.
+    """Strengths of the distortions; the defaults are those of the walking cohort.
 
     Attributes
     ----------
     lag_ms, lag_spread_ms : float
-        Lag of the simulation, positive where it is late: mean and standard deviation over muscles.
+        Lag of the simulation, positive if late: mean and standard deviation over muscles.
     lag_percent : float
-        Lag in percent of the cycle, the same for every muscle, added to that in milliseconds.
+        Lag in percent of the cycle, the same for every muscle, added to the one in ms.
     gain, gain_spread : float
-        Simulated per true activity: a muscle's gain lies within ``gain`` +- ``gain_spread``.
-        Their sum is at most 1, so that activation stays within 0..1.
+        Ratio of simulated to true activity: a muscle's gain is within ``gain`` +- ``gain_spread``.
+        Their sum is at most 1, so that activation stays within 0 to 1.
     leak : float
-        Share of a simulated channel that belongs to other muscles (`bursts.SYNERGISTS`), below 0.5;
-        half of it for the second part of each function.
+        Share of a simulated channel that belongs to other muscles (`activity.SYNERGISTS`), below
+        0.5; half of it for the second part of each function.
     floor : float
-        The simulator's lowest activation.
+        Lowest activation of the simulator.
     saturation : float
         ``x / (1 + saturation * x)`` of an activation x: 0 changes nothing.
     noise : float
@@ -57,7 +57,7 @@ class Distortion:
 
     @classmethod
     def none(cls) -> "Distortion":
-        """Leave activity as it is."""
+        """Return no distortion at all."""
         return cls(
             lag_ms=0.0,
             lag_spread_ms=0.0,
@@ -73,20 +73,20 @@ class Distortion:
 
     @classmethod
     def pure_lag(cls, *, percent: float = 8.0) -> "Distortion":
-        """Make every muscle late by a share of the cycle (early if negative), nothing else."""
+        """Return only a lag of every muscle by a share of the cycle (early if negative)."""
         return _only(lag_percent=percent)
 
     @classmethod
     def pure_gain(cls, *, gain: float = 0.6, spread: float = 0.35) -> "Distortion":
-        """Scale every muscle by its own gain, nothing else."""
+        """Return only a gain per muscle."""
         return _only(gain=gain, gain_spread=spread)
 
     @classmethod
     def pure_leak(cls, *, share: float = 0.48, noise: float = 0.05) -> "Distortion":
-        """Mix every muscle with others of its function, nothing else but a little noise.
+        """Return only a mixture of every muscle with others of its function, and little noise.
 
-        Without the noise, slight differences of shape between a muscle and what leaks into it would
-        be enough to tell the two apart within one channel.
+        Without noise, small differences of shape would be enough to separate a muscle from the
+        activity that leaks into it within one channel.
         """
         return _only(leak=share, noise=noise)
 
@@ -120,14 +120,14 @@ SINGLE_DISTORTIONS = {
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """The distortion of each muscle that a `Distortion` led to.
+    """The distortion of each muscle, drawn with the strengths of a `Distortion`.
 
     Attributes
     ----------
     lag_ms, gain : float64 array [muscle]
-        Both legs alike.
+        The same for both legs.
     leak : float64 array [2 * muscle, 2 * muscle]
-        Rows are simulated channels, columns true muscles; rows add up to 1.
+        Rows are simulated channels, columns true muscles; each row sums to 1.
     """
 
     lag_ms: Float
@@ -136,7 +136,7 @@ class Planted:
 
 
 def plant(strengths: Distortion, muscles: Sequence[str], generator: np.random.Generator) -> Planted:
-    """Draw every muscle's own distortion; the draws do not depend on the strengths."""
+    """Draw the distortion of every muscle; random numbers do not depend on the strengths."""
     lag = strengths.lag_ms + strengths.lag_spread_ms * normal(generator, len(muscles))
     gain = strengths.gain + strengths.gain_spread * (2.0 * generator.random(len(muscles)) - 1.0)
     index = {name: i for i, name in enumerate(muscles)}
@@ -156,27 +156,27 @@ def plant(strengths: Distortion, muscles: Sequence[str], generator: np.random.Ge
 def distort(
     latent: Float, strengths: Distortion, *, lag: Float, gain: Float, leak: Float, noise: Float
 ) -> tuple[Float, float]:
-    """Simulate: shift, scale, leak, saturate, lift to the floor, add noise, keep within 0..1.
+    """Distort: shift, scale, leak, saturate, raise to the floor, add noise, clip to 0 to 1.
 
     Parameters
     ----------
     latent : float array [cycle, 101, channel]
         True activity.
     strengths : Distortion
-        For saturation, floor and noise.
+        Saturation, floor and noise.
     lag : float array [cycle, channel]
-        Percent of the cycle, positive late.
+        Percent of the cycle, positive if late.
     gain : float array [cycle, channel]
-        Simulated per true activity.
+        Ratio of simulated to true activity.
     leak : float array [channel, channel]
         See `Planted`.
     noise : float array [cycle, 101, channel]
-        Smooth, standard deviation 1.
+        Smooth noise of standard deviation 1.
 
     Returns
     -------
     (float64 array [cycle, 101, channel], float)
-        Simulated activation, and the share of its values that had to be cut to 0..1.
+        Simulated activation, and the share of its values that were clipped.
     """
     values = shift(latent, lag) * gain[:, None]
     if strengths.leak:
@@ -199,10 +199,10 @@ def undo(
     gain: Float,
     leak: Float,
 ) -> Float:
-    """Invert `distort` except for its noise; the same parameters and shapes.
+    """Invert `distort` except for its noise; parameters and shapes are the same.
 
-    The leak is undone by least squares with a penalty on what is changed that grows with the
-    noise, so that without noise the inverse is exact but for interpolation.
+    The leak is inverted by least squares with a penalty on changes that grows with the noise.
+    Without noise the inverse is exact except for interpolation.
     """
     values = (simulated - strengths.floor) / (1.0 - strengths.floor)
     values = values / (1.0 - strengths.saturation * values)
@@ -214,14 +214,14 @@ def undo(
 
 
 def shift(activity: NDArray[np.floating], percent: Float) -> Float:
-    """Move each curve of a cycle later, around its end.
+    """Shift each curve of a cycle later, periodically.
 
     Parameters
     ----------
     activity : float array [cycle, 101, channel]
-        Points 0 and 100 are taken for one.
+        Points 0 and 100 count as the same point.
     percent : float array [cycle, channel]
-        Percent of the cycle, positive later.
+        Percent of the cycle, positive if later.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The fixed parameters of the two embedded cohorts: speeds, sizes, electrodes, strengths."""
+"""Parameters of the two synthetic cohorts: speeds, sizes, electrodes, strengths of distortion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.synthetic.activity import RUN, WALK, Float, Times, Variation
 from nem2e_tf.cohorts.synthetic.distortion import Distortion
-from nem2e_tf.errors import InputError
+from nem2e_tf.errors import InputError, near
 from nem2e_tf.muscles import GAIT2392
 
 CHANNELS = [f"{name}_{leg}" for leg in ("ipsi", "contra") for name in GAIT2392]
@@ -19,7 +19,7 @@ NORMALISATION = "share of each subject's maximum over all speeds (synthetic)"
 
 @dataclass(frozen=True)
 class Electrode:
-    """What an electrode picks up: shares of muscles of the leg whose contact starts the cycle."""
+    """An electrode and the muscles it records, of the leg whose contact starts the cycle."""
 
     name: str
     picks_up: dict[str, float]
@@ -28,16 +28,16 @@ class Electrode:
 
 @dataclass(frozen=True)
 class Gait:
-    """The fixed parameters of an embedded cohort.
+    """Parameters of a synthetic cohort.
 
     Attributes
     ----------
-    speeds, conditions, durations, toe_offs : tuples, one value a condition
-        m/s; name; s a cycle; end of stance in percent of the cycle.
+    speeds, conditions, durations, toe_offs : tuples, one value per condition
+        Speed, m/s; name; duration of a cycle, s; end of stance, percent of the cycle.
     usual_toe_off : float
-        The end of stance that the times of `bursts` are meant for.
+        End of stance to which the times of `bursts` refer.
     gain_noise, noise : float
-        EMG: standard deviation of its smooth noise relative to the activity, and in addition.
+        Standard deviation of the EMG's smooth noise: relative to the activity, and additive.
     """
 
     bursts: dict[str, tuple[Times, ...]]
@@ -135,15 +135,20 @@ GAITS = {
 
 
 def resize(
-    gait: Gait,
+    name: str,
     *,
-    seed: int | None,
-    distortion: Distortion | None,
-    n_subjects: int | None,
-    speeds: Sequence[float] | None,
-    n_cycles: int | None,
+    seed: int | None = None,
+    distortion: Distortion | None = None,
+    n_subjects: int | None = None,
+    speeds: Sequence[float] | None = None,
+    n_cycles: int | None = None,
 ) -> Gait:
-    """Change a cohort's parameters where a value is given; arguments as in `synthetic.make`."""
+    """Return the parameters of a cohort with changes; see `synthesise`."""
+    if name not in GAITS:
+        raise InputError(
+            f"name: expected {' or '.join(GAITS)}, found {name!r}{near(name, [*GAITS])}"
+        )
+    gait = GAITS[name]
     sizes = {"n_subjects": n_subjects, "n_cycles": n_cycles}
     for what, count in sizes.items():
         if count is not None and count < 1:
@@ -160,7 +165,7 @@ def resize(
                 f"speeds: expected one or more of {low:g} to {high:g} m/s, found {list(speeds)}"
             )
         if len(set(speeds)) < len(speeds):
-            raise InputError(f"speeds: expected each once, found {list(speeds)}")
+            raise InputError(f"speeds: expected different speeds, found {list(speeds)}")
         changes |= {
             "speeds": tuple(float(speed) for speed in speeds),
             "conditions": tuple(f"speed-{speed:g}" for speed in speeds),
@@ -171,7 +176,7 @@ def resize(
 
 
 def sight_of(electrodes: Sequence[Electrode]) -> Float:
-    """Shares of each channel in what each electrode picks up, [electrode, channel]."""
+    """Return the weight of each channel in each electrode's signal, [electrode, channel]."""
     sight = np.zeros((len(electrodes), len(CHANNELS)))
     for row, electrode in enumerate(electrodes):
         for muscle, share in electrode.picks_up.items():
@@ -180,14 +185,14 @@ def sight_of(electrodes: Sequence[Electrode]) -> Float:
 
 
 def cycle_table(gait: Gait, condition: NDArray[np.intp], duration: Float) -> pd.DataFrame:
-    """Make the cohort's table of cycles.
+    """Return the cohort's table of cycles.
 
     Parameters
     ----------
     condition : int array [cycle of a subject]
-        Which of the conditions each cycle belongs to, the same for all subjects.
+        Index of the condition of each cycle, the same for all subjects.
     duration : float array [cycle]
-        Seconds.
+        s.
     """
     width = max(2, len(str(gait.n_subjects)))
     rows = []
@@ -212,7 +217,7 @@ def cycle_table(gait: Gait, condition: NDArray[np.intp], duration: Float) -> pd.
 
 
 def muscle_table(electrodes: Sequence[Electrode]) -> pd.DataFrame:
-    """Make the cohort's table of measured muscles."""
+    """Return the cohort's table of measured muscles."""
     return pd.DataFrame(
         [
             {

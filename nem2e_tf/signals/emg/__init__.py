@@ -1,6 +1,5 @@
-"""From raw EMG to envelopes, and from envelopes to normalised ones."""
+"""EMG processing: envelopes of raw EMG by recipes, and their normalisation."""
 
-from nem2e_tf.signals.emg.filters import envelope
 from nem2e_tf.signals.emg.normalisation import (
     POLICIES,
     Normalised,
@@ -10,7 +9,7 @@ from nem2e_tf.signals.emg.normalisation import (
     per_subject,
     per_trial,
 )
-from nem2e_tf.signals.emg.recipes import RECIPES, Envelope, Recipe, apply, recipe
+from nem2e_tf.signals.emg.recipes import RECIPES, Envelope, Recipe, apply, envelope, recipe
 
 __all__ = [
     "POLICIES",

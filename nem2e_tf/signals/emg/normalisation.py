@@ -1,8 +1,8 @@
-"""Normalisation of envelopes, and what each policy gives away about the cycles to be judged.
+"""Normalisation policies of EMG envelopes, and the information that each of them leaks.
 
-A refiner is judged on a subject it never saw. What the subject's own test cycles contributed to the
-scale of their EMG is known to the truth it is compared with, though to no input of the model; how
-much that matters differs between the policies, and each says so (`Policy.leakage`).
+A refiner is evaluated on a subject that it was not trained on. If the subject's own test cycles
+contribute to the scale of its EMG, the measured curves depend on them, though no input of the model
+does. How much that matters differs between the policies; each one states it (`Policy.leakage`).
 """
 
 from collections.abc import Sequence
@@ -18,17 +18,17 @@ LOWEST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Policy:
-    """A way to bring envelopes of muscles, subjects and speeds to one scale.
+    """A way to scale envelopes of muscles, subjects and speeds.
 
     Attributes
     ----------
     name : str
     what : str
-        What an envelope is divided by.
+        Divisor of an envelope.
     keeps : str
-        Which differences of amplitude remain.
+        Differences of amplitude that remain.
     leakage : str
-        What the scale of a cycle knows of the cycles it is judged with.
+        Information about the test cycles in the scale of a cycle.
     """
 
     name: str
@@ -44,26 +44,26 @@ POLICIES: dict[str, Policy] = {
             "trial",
             "the trial's own range, from the mean of its lowest 1 % of samples to its maximum",
             "none between trials, speeds and subjects: every trial reaches 1",
-            "every cycle is scaled by its own trial; a model cannot be asked about amplitude",
+            "every cycle is scaled by its own trial; amplitude cannot be evaluated",
         ),
         Policy(
             "subject",
             "the subject's maximum over all trials, all speeds together",
             "between a subject's speeds; none between subjects",
-            "a test subject's scale comes from the test cycles themselves: for a new person the "
-            "output is a share of a maximum that has to be measured, at the same speeds",
+            "a test subject's scale comes from the test cycles themselves: for a new person, the "
+            "output is relative to a maximum that has to be measured at the same speeds",
         ),
         Policy(
             "mvc",
             "the maximum of a trial of maximal voluntary contraction",
-            "between speeds and, as far as contractions were maximal, subjects; may exceed 1",
-            "none: the reference trial holds no cycle",
+            "between speeds and, if contractions were maximal, subjects; may exceed 1",
+            "none: the reference trial has no cycles",
         ),
         Policy(
             "fixed",
-            "given numbers, one a muscle",
+            "given numbers, one per muscle",
             "all",
-            "none, provided that the numbers were not taken from the cycles",
+            "none, unless the numbers were determined from the cycles",
         ),
     )
 }
@@ -71,14 +71,14 @@ POLICIES: dict[str, Policy] = {
 
 @dataclass(frozen=True, eq=False)
 class Normalised:
-    """An envelope on its new scale.
+    """A normalised envelope.
 
     Attributes
     ----------
     values : float64 array [sample, muscle]
-        (envelope - offset) / factor. NaN stays NaN.
+        (envelope - offset) / factor. NaN remains NaN.
     offset, factor : float64 array [muscle]
-        NaN where a muscle has no value at all.
+        NaN if a muscle has no values.
     """
 
     values: NDArray[np.float64]
@@ -92,14 +92,14 @@ def per_trial(envelopes: ArrayLike, /, *, lowest: float = LOWEST_SHARE) -> Norma
     Parameters
     ----------
     envelopes : array [sample, muscle]
-        One trial. NaN is left out of the range and stays NaN.
+        One trial. NaN is ignored in the range and remains NaN.
     lowest : float
-        Share of the samples, the lowest ones, whose mean becomes 0.
+        Fraction of the samples, the lowest ones, whose mean becomes 0.
 
     Returns
     -------
     Normalised
-        At most 1; a little below 0 where a sample is below that mean.
+        At most 1; slightly negative for samples below that mean.
 
     Raises
     ------
@@ -127,19 +127,19 @@ def per_subject(trials: Sequence[ArrayLike], subjects: Sequence[str], /) -> list
     Parameters
     ----------
     trials : sequence of array [sample, muscle]
-        Envelopes; the muscles are the same in all. Leave out bad electrodes (NaN) before.
+        Envelopes with the same muscles in all trials. NaN is ignored and remains NaN.
     subjects : sequence of str
-        Whose trial each is.
+        Subject of each trial.
 
     Returns
     -------
     list of Normalised
-        At most 1, one for each trial, in order.
+        At most 1, one per trial, in order.
 
     Raises
     ------
     InputError
-        There are more or fewer subjects than trials, or a muscle of a subject is never above 0.
+        There are more or fewer subjects than trials, or a subject's muscle is never above 0.
 
     Examples
     --------
@@ -148,13 +148,17 @@ def per_subject(trials: Sequence[ArrayLike], subjects: Sequence[str], /) -> list
     """
     signals = [_table(trial) for trial in trials]
     if len(signals) != len(subjects):
-        raise InputError(
-            f"subjects: expected one for each of {len(signals)} trials, found {len(subjects)}"
-        )
+        raise InputError(f"subjects: expected {len(signals)}, one per trial, found {len(subjects)}")
     highest: dict[str, NDArray[np.float64]] = {}
     for subject, signal in zip(subjects, signals, strict=True):
         maximum = np.fmax.reduce(signal, axis=0)
         highest[subject] = np.fmax(highest[subject], maximum) if subject in highest else maximum
+    for subject, maximum in highest.items():
+        if (maximum <= 0).any():
+            raise InputError(
+                f"subject {subject}, muscle {np.flatnonzero(maximum <= 0)[0] + 1}: expected an "
+                f"envelope above zero to normalise by, found a maximum of {np.nanmin(maximum):g}"
+            )
     return [
         by_reference(signal, highest[subject])
         for subject, signal in zip(subjects, signals, strict=True)
@@ -162,20 +166,20 @@ def per_subject(trials: Sequence[ArrayLike], subjects: Sequence[str], /) -> list
 
 
 def by_reference(envelopes: ArrayLike, reference: ArrayLike, /) -> Normalised:
-    """Divide by given numbers: maxima of an MVC trial's envelopes (``mvc``), or ``fixed`` ones.
+    """Divide by given numbers: maxima of an MVC trial's envelopes (``mvc``), or ``fixed`` values.
 
     Parameters
     ----------
     envelopes : array [sample, muscle]
         One trial.
     reference : array [muscle]
-        In the unit of the envelopes. Take an MVC trial through the same recipe before its maximum
-        is taken, or the scales differ.
+        In the unit of the envelopes. Process an MVC trial with the same recipe, or the scales
+        differ.
 
     Returns
     -------
     Normalised
-        May exceed 1. All NaN where a reference is NaN.
+        May exceed 1. All NaN if a reference is NaN.
 
     Raises
     ------
@@ -191,7 +195,7 @@ def by_reference(envelopes: ArrayLike, reference: ArrayLike, /) -> Normalised:
     factor = np.asarray(reference, dtype=np.float64)
     if factor.shape != (signals.shape[1],):
         raise InputError(
-            f"reference: expected one number for each of {signals.shape[1]} muscles, found shape "
+            f"reference: expected {signals.shape[1]} numbers, one per muscle, found shape "
             f"{factor.shape}"
         )
     return _scaled(signals, np.zeros_like(factor), factor)
@@ -210,8 +214,8 @@ def _scaled(
     flat = np.flatnonzero(factor <= 0)
     if len(flat):
         raise InputError(
-            f"muscle {flat[0] + 1}: expected an envelope above its lowest values to normalise by, "
-            f"found a range of {factor[flat[0]]:g}; leave the electrode out"
+            f"muscle {flat[0] + 1}: expected an envelope with a range above 0 to normalise by, "
+            f"found {factor[flat[0]]:g}; leave the electrode out"
         )
     return Normalised((signals - offset) / factor, offset, factor)
 
@@ -221,13 +225,13 @@ def by_subject_maximum(
 ) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
     """Divide envelopes by each subject's maximum over all of the subject's cycles.
 
-    As in the processing of the public running data: one factor a subject and muscle, all speeds
-    together, so that differences between speeds remain.
+    As for the public running data: one factor per subject and muscle for all speeds, so that
+    differences between speeds remain.
 
     Parameters
     ----------
     measured : array [cycle, point, muscle]
-        Envelopes. NaN is left out of the maximum and stays NaN.
+        Envelopes. NaN is ignored in the maximum and remains NaN.
     subjects : sequence of str
         The subject of each cycle.
 
@@ -236,7 +240,7 @@ def by_subject_maximum(
     normalised : float64 array [cycle, point, muscle]
         At most 1.
     maxima : dict of str to float64 array [muscle]
-        What each subject's muscles were divided by; NaN where a subject has no value at all.
+        Divisors of each subject; NaN for muscles without values.
 
     Raises
     ------
@@ -249,24 +253,12 @@ def by_subject_maximum(
     >>> values.ravel(), maxima["a"]
     (array([0.25, 0.5 , 1.  , 0.  ]), array([4.]))
     """
-    values = np.array(measured, dtype=np.float64)
-    who = np.asarray(subjects, dtype=str)
-    if values.ndim != 3 or len(who) != len(values):
+    cycles = np.asarray(measured, dtype=np.float64)
+    if cycles.ndim != 3 or len(subjects) != len(cycles):
         raise InputError(
-            f"measured: expected [cycle, point, muscle] and a subject for each cycle, found shape "
-            f"{values.shape} and {len(who)} subjects"
+            f"measured: expected [cycle, point, muscle] and one subject per cycle, found shape "
+            f"{cycles.shape} and {len(subjects)} subjects"
         )
-    maxima = {}
-    for subject in dict.fromkeys(who.tolist()):
-        rows = who == subject
-        filled = np.where(np.isnan(values[rows]), -np.inf, values[rows])
-        highest = filled.max(axis=(0, 1))
-        highest[np.isneginf(highest)] = np.nan
-        if (highest <= 0).any():
-            raise InputError(
-                f"subject {subject}, muscle {np.flatnonzero(highest <= 0)[0] + 1}: expected an "
-                f"envelope above zero to normalise by, found a maximum of {np.nanmin(highest):g}"
-            )
-        values[rows] /= highest
-        maxima[subject] = highest
-    return values, maxima
+    scaled = per_subject(list(cycles), subjects)
+    maxima = {who: one.factor for who, one in zip(subjects, scaled, strict=True)}
+    return np.stack([one.values for one in scaled]), maxima

@@ -1,16 +1,13 @@
-"""Recipes: how raw EMG becomes an envelope, step by step, under a name.
+"""Recipes for EMG envelopes: named sequences of processing steps, each with its source.
 
-**Gaps.** NaN is never filled and never filtered over. Each muscle is processed in the stretches
-between its gaps; a stretch too short for the filters becomes NaN as well. Every gap and every
-stretch lost is told in `Envelope.notes`. Filters settle at both ends of a stretch, as they do at
-the ends of a recording.
+Filters are Butterworth filters run forward and backward, so they cause no delay. This doubles the
+order and gives -6 dB at the corner of a single pass. Here an order is always the **effective**
+one, and a corner is the -3 dB frequency of the complete filter, except with ``of_each_pass``, the
+convention of publications: then `three_db` returns the -3 dB frequency of the complete filter.
 
-The steps a recipe is made of: each a frozen setting and a pure function on arrays.
-
-Filters are Butterworth, run forward and backward, so none of them delays. That doubles the order
-and puts -6 dB where a single pass has -3 dB. Here an order is always the **effective** one, and a
-corner is the -3 dB of the whole filter, unless it is said to be that ``of_each_pass`` (how
-publications give it): then `three_db` tells where the whole has its -3 dB.
+**Gaps.** NaN is never filled and never filtered across. Each muscle is processed in the segments
+between its gaps; a segment too short for the filters becomes NaN as well. `Envelope.notes` lists
+all gaps and lost segments. Filters settle at both ends of a segment, as at the ends of a recording.
 """
 
 from dataclasses import dataclass, replace
@@ -36,7 +33,7 @@ class _Edge:
     order : {2, 4, 6, 8}
         Effective order.
     of_each_pass : bool
-        Whether `corner` is the -3 dB of each of the two passes and not of the whole.
+        True if `corner` is the -3 dB frequency of each of the two passes.
     """
 
     corner: float
@@ -48,21 +45,21 @@ class _Edge:
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
             raise InputError(
-                f"order: expected 2, 4, 6 or 8 (it is the effective one), found {self.order}"
+                f"order: expected an effective order of 2, 4, 6 or 8, found {self.order}"
             )
 
     def three_db(self, rate: float) -> float:
-        """Frequency at which the whole filter has -3 dB, Hz, at a rate in samples a second."""
+        """Return the -3 dB frequency of the complete filter, Hz, for a sampling rate."""
         if not self.of_each_pass:
             return self.corner
         return of_both_ways(self.corner, kind=self.kind, order=self.order, rate=rate)
 
     def shortest(self, rate: float) -> float:
-        """Seconds of signal it needs."""
+        """Return the shortest signal it can process, s."""
         return 3.0 / self.three_db(rate)
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
-        """Filter [sample, muscle] without NaN; the rate stays."""
+        """Filter [sample, muscle] without NaN; return it with its rate."""
         check_frequency(f"{self.kind}-pass", self.corner, rate)
         corner = self.three_db(rate)
         return both_ways(signal, corner, kind=self.kind, order=self.order, rate=rate), rate
@@ -88,7 +85,7 @@ class LowPass(_Edge):
 
 @dataclass(frozen=True)
 class BandPass:
-    """High-pass and low-pass one after the other.
+    """A high-pass followed by a low-pass.
 
     Attributes
     ----------
@@ -97,7 +94,7 @@ class BandPass:
     order : {2, 4, 6, 8}
         Effective order of each edge.
     of_each_pass : bool
-        Whether the corners are the -3 dB of each of the two passes and not of the whole.
+        True if the corners are the -3 dB frequencies of each of the two passes.
     """
 
     low: float = 20.0
@@ -115,22 +112,22 @@ class BandPass:
 
     @property
     def edges(self) -> tuple[HighPass, LowPass]:
-        """Its two filters."""
+        """The two filters."""
         return (
             HighPass(self.low, self.order, self.of_each_pass),
             LowPass(self.high, self.order, self.of_each_pass),
         )
 
     def three_db(self, rate: float) -> tuple[float, float]:
-        """Frequencies at which the whole filter has -3 dB, Hz."""
+        """Return the -3 dB frequencies of the complete filter, Hz."""
         return self.edges[0].three_db(rate), self.edges[1].three_db(rate)
 
     def shortest(self, rate: float) -> float:
-        """Seconds of signal it needs."""
+        """Return the shortest signal it can process, s."""
         return self.edges[0].shortest(rate)
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
-        """Filter [sample, muscle] without NaN; the rate stays."""
+        """Filter [sample, muscle] without NaN; return it with its rate."""
         for edge in self.edges:
             signal, rate = edge.apply(signal, rate)
         return signal, rate
@@ -139,29 +136,29 @@ class BandPass:
         where = "-3 dB of each pass" if self.of_each_pass else "-3 dB"
         return (
             f"band-pass {self.low:g} to {self.high:g} Hz ({where}, effective order {self.order} "
-            "an edge)"
+            "per edge)"
         )
 
 
 @dataclass(frozen=True)
 class Notch:
-    """Takes out the hum of the mains; of use only where it is there, since it takes EMG with it.
+    """Removes mains hum; useful only if there is any, since it also removes EMG.
 
     Attributes
     ----------
     frequency, width : float
-        Middle, and distance of the two -3 dB points of the whole filter, Hz.
+        Centre, and distance between the two -3 dB points of the complete filter, Hz.
     """
 
     frequency: float = 50.0
     width: float = 2.0
 
     def shortest(self, rate: float) -> float:  # noqa: ARG002
-        """Seconds of signal it needs."""
+        """Return the shortest signal it can process, s."""
         return 3.0 / self.width
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
-        """Filter [sample, muscle] without NaN; the rate stays."""
+        """Filter [sample, muscle] without NaN; return it with its rate."""
         check_frequency("notch", self.frequency, rate)
         check_frequency("width of the notch", self.width, rate)
         return notch_both_ways(signal, self.frequency, width=self.width, rate=rate), rate
@@ -172,14 +169,14 @@ class Notch:
 
 @dataclass(frozen=True)
 class SubtractMean:
-    """Removes the offset where a signal is not band-passed."""
+    """Removes the offset of a signal that is not band-passed."""
 
     def shortest(self, rate: float) -> float:  # noqa: ARG002
-        """Seconds of signal it needs."""
+        """Return the shortest signal it can process, s."""
         return 0.0
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
-        """Subtract each column's mean; the rate stays."""
+        """Subtract each column's mean; return it with its rate."""
         return signal - signal.mean(axis=0), rate
 
     def __str__(self) -> str:
@@ -190,13 +187,13 @@ class SubtractMean:
 class TeagerKaiser:
     """Teager-Kaiser energy, x[n]^2 - x[n-1] x[n+1], which sharpens the onset of bursts.
 
-    In no recipe of ours: it makes onsets easier to find and weighs high frequencies, and an
-    envelope of it is no longer proportional to amplitude. Solnik et al. (2010), doi
+    Not part of any recipe here: it simplifies onset detection but emphasises high frequencies, and
+    its envelope is not proportional to amplitude. Solnik et al. (2010), doi
     10.1007/s00421-010-1521-8.
     """
 
     def shortest(self, rate: float) -> float:
-        """Seconds of signal it needs."""
+        """Return the shortest signal it can process, s."""
         return 3.0 / rate
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
@@ -213,11 +210,11 @@ class Rectify:
     """Absolute value."""
 
     def shortest(self, rate: float) -> float:  # noqa: ARG002
-        """Seconds of signal it needs."""
+        """Return the shortest signal it can process, s."""
         return 0.0
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
-        """Absolute value; the rate stays."""
+        """Absolute value; return it with its rate."""
         return np.abs(signal), rate
 
     def __str__(self) -> str:
@@ -226,7 +223,7 @@ class Rectify:
 
 @dataclass(frozen=True)
 class Resample:
-    """Fewer samples of an envelope, by straight lines; sample 0 stays where it is.
+    """Downsamples an envelope by linear interpolation; sample 0 keeps its time.
 
     Attributes
     ----------
@@ -237,7 +234,7 @@ class Resample:
     rate: float = 100.0
 
     def shortest(self, rate: float) -> float:  # noqa: ARG002
-        """Seconds of signal it needs."""
+        """Return the shortest signal it can process, s."""
         return 2.0 / self.rate
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
@@ -253,24 +250,24 @@ class Resample:
 Step = BandPass | HighPass | LowPass | Notch | SubtractMean | TeagerKaiser | Rectify | Resample
 
 
-# An envelope is taken for a straight line between samples; at four a period that costs 10 %.
-_SAMPLES_A_PERIOD = 4.0
+# Linear interpolation between four samples per period causes an error of 10 %.
+_SAMPLES_PER_PERIOD = 4.0
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named way from raw EMG to an envelope.
+    """A named sequence of steps from raw EMG to an envelope.
 
     Attributes
     ----------
     name : str
     steps : tuple of Step
-        In order. `Resample`, if any, comes after a low-pass, and last.
+        In order. `Resample` is only allowed last and after a low-pass.
     normalisation : str
-        The policy (a name in `normalisation.POLICIES`) that belongs to it; applying it is a step
-        of its own, since it may need all trials of a subject.
+        Normalisation policy (a name in `normalisation.POLICIES`) of the source. It is applied
+        separately, since it may require all trials of a subject.
     source : str
-        Where the recipe comes from.
+        Publication.
     """
 
     name: str
@@ -288,10 +285,10 @@ class Recipe:
                     f"recipe {self.name}: expected resampling last and after a low-pass, found it "
                     f"as step {number + 1}"
                 )
-            if step.rate < _SAMPLES_A_PERIOD * min(smoothed):
+            if step.rate < _SAMPLES_PER_PERIOD * min(smoothed):
                 raise InputError(
-                    f"recipe {self.name}: expected at least {_SAMPLES_A_PERIOD * min(smoothed):g} "
-                    f"samples a second of an envelope of {min(smoothed):g} Hz, found {step.rate:g}"
+                    f"recipe {self.name}: expected at least {_SAMPLES_PER_PERIOD:g} times the "
+                    f"envelope's {min(smoothed):g} Hz, found {step.rate:g} Hz"
                 )
 
     def __str__(self) -> str:
@@ -300,7 +297,7 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Envelope:
-    """What a recipe made of raw EMG.
+    """An envelope computed by a recipe.
 
     Attributes
     ----------
@@ -309,7 +306,7 @@ class Envelope:
     rate : float
         Samples per second; the first sample is the raw signal's.
     notes : tuple of str
-        Gaps, and stretches between them that were too short.
+        Gaps, and segments between them that were too short.
     """
 
     values: NDArray[np.float64]
@@ -351,37 +348,25 @@ RECIPES: dict[str, Recipe] = {
 
 
 def recipe(name: str) -> Recipe:
-    """Return the recipe of a name.
-
-    Raises
-    ------
-    InputError
-        There is none; near names are given.
+    """Return a recipe by name.
 
     Examples
     --------
     >>> print(recipe("standard"))
     standard:
-      band-pass 20 to 400 Hz (-3 dB, effective order 4 an edge)
+      band-pass 20 to 400 Hz (-3 dB, effective order 4 per edge)
       rectify
       low-pass 10 Hz (-3 dB, effective order 4)
     """
     if name not in RECIPES:
         raise InputError(
-            f"recipe {name!r}: expected {', '.join(RECIPES)}, found none of them"
-            f"{near(name, list(RECIPES))}"
+            f"recipe: expected {', '.join(RECIPES)}, found {name!r}{near(name, list(RECIPES))}"
         )
     return RECIPES[name]
 
 
 def with_teager_kaiser(base: Recipe, /) -> Recipe:
-    """Return the recipe with the Teager-Kaiser energy before its rectification.
-
-    Raises
-    ------
-    InputError
-        It does not rectify.
-    """
+    """Return the recipe with the Teager-Kaiser energy before its rectification."""
     if Rectify() not in base.steps:
         raise InputError(f"recipe {base.name}: expected one that rectifies, found none")
     place = base.steps.index(Rectify())
@@ -396,27 +381,31 @@ def resampled(base: Recipe, /, *, rate: float) -> Recipe:
 
 
 def apply(recipe: Recipe, signal: ArrayLike, /, *, rate: float) -> Envelope:
-    """Make an envelope of raw EMG.
+    """Compute envelopes of raw EMG with a recipe.
 
     Parameters
     ----------
     recipe : Recipe
     signal : array [sample, muscle]
-        Raw EMG, evenly sampled. NaN marks gaps; see the module for what becomes of them.
+        Raw EMG, evenly sampled. NaN marks gaps; the module's text describes their treatment.
     rate : float
         Samples per second.
 
     Returns
     -------
     Envelope
-        Not normalised. Never below 0 but for the low-pass filter's small undershoot, which is
-        kept.
+        Not normalised. Never negative except for the small undershoot of the low-pass filter.
 
     Raises
     ------
     InputError
-        A corner is not below half the rate, the signal is no table, or no muscle has a stretch
-        that is long enough.
+        A corner is not below half the rate, or no muscle has a segment that is long enough.
+
+    Examples
+    --------
+    >>> raw = np.random.default_rng(0).normal(size=(2000, 1))
+    >>> apply(recipe("standard"), raw, rate=1000.0).values.shape
+    (2000, 1)
     """
     raw = np.asarray(signal, dtype=np.float64)
     if raw.ndim != 2:
@@ -432,9 +421,9 @@ def apply(recipe: Recipe, signal: ArrayLike, /, *, rate: float) -> Envelope:
     notes = []
     for muscle, column in enumerate(raw.T):
         known = ~np.isnan(column)
-        stretches = _runs(known)
+        segments = _runs(known)
         lost = 0
-        for start, stop in stretches:
+        for start, stop in segments:
             if stop - start < shortest:
                 lost += stop - start
                 continue
@@ -450,7 +439,7 @@ def apply(recipe: Recipe, signal: ArrayLike, /, *, rate: float) -> Envelope:
             )
     if np.isnan(values).all() and raw.size:
         raise InputError(
-            f"signal: expected a stretch of at least {shortest} samples without a gap for recipe "
+            f"signal: expected a segment of at least {shortest} samples without a gap for recipe "
             f"{recipe.name}, found none"
         )
     for last in recipe.steps:
@@ -460,6 +449,63 @@ def apply(recipe: Recipe, signal: ArrayLike, /, *, rate: float) -> Envelope:
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and stop of each run of true values."""
+    """Return start and stop of each run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def envelope(
+    signal: ArrayLike,
+    /,
+    *,
+    rate: float,
+    band: tuple[float, float] | None = (20.0, 400.0),
+    low_pass: float = 10.0,
+    order: int = 4,
+) -> Signal:
+    """Compute the linear envelope of raw EMG: band-pass, rectify, low-pass, all without delay.
+
+    Parameters
+    ----------
+    signal : array [sample] or [sample, muscle]
+        Raw EMG, evenly sampled. A column with a NaN becomes all NaN.
+    rate : float
+        Samples per second.
+    band : (float, float) or None
+        Corner frequencies of the band-pass, Hz (-3 dB of the complete filter); None subtracts the
+        mean instead, for signals recorded at too low a rate for a band-pass.
+    low_pass : float
+        Corner frequency of the envelope, Hz (-3 dB of the complete filter).
+    order : {2, 4, 6, 8}
+        **Effective** order of the low-pass and of each edge of the band-pass.
+
+    Returns
+    -------
+    float64 array, shape of `signal`
+        Never negative except for the small undershoot of the low-pass filter.
+
+    Raises
+    ------
+    InputError
+        A frequency is not below half the rate, the band is not increasing, the order is not even,
+        or the signal is shorter than three periods of the lowest frequency.
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 70 * np.arange(2000) / 1000)
+    >>> round(float(envelope(tone, rate=1000.0)[1000]), 1)  # 2/pi, the mean of a rectified sine
+    0.6
+    """
+    raw = np.asarray(signal, dtype=np.float64)
+    if raw.ndim not in (1, 2):
+        raise InputError(f"signal: expected [sample] or [sample, muscle], found shape {raw.shape}")
+    for name, corner in (("low_pass", low_pass), *(("band", edge) for edge in band or ())):
+        check_frequency(name, corner, rate)
+    first = BandPass(*band, order) if band else SubtractMean()
+    steps = Recipe("envelope", (first, Rectify(), LowPass(low_pass, order)), "", "")
+    columns = raw.reshape(len(raw), -1)
+    usable = ~np.isnan(columns).any(axis=0)
+    result = np.full(columns.shape, np.nan)
+    if usable.any():
+        result[:, usable] = apply(steps, columns[:, usable], rate=rate).values
+    return result.reshape(raw.shape)

@@ -204,38 +204,6 @@ def several_feet(
     return found
 
 
-def refuse_shared_plate(
-    time: ArrayLike,
-    force: ArrayLike,
-    centre: ArrayLike,
-    /,
-    *,
-    where: str,
-    threshold: float = THRESHOLD,
-    foot: float = FOOT,
-) -> None:
-    """Refuse a plate that more than one foot touched; see `several_feet`.
-
-    Parameters
-    ----------
-    where : str
-        File and column, for the message.
-
-    Raises
-    ------
-    InputError
-        There is such a stance.
-    """
-    found = several_feet(time, force, centre, threshold=threshold, foot=foot)
-    if found:
-        raise InputError(
-            f"{where}: expected the force of one foot, found the centre of pressure moving by more "
-            f"than a foot's length ({foot:g} m) within {len(found)} stances, the first at "
-            f"{found[0][0]:.6g} to {found[0][1]:.6g} s; more than one foot touched this plate, "
-            "give events instead"
-        )
-
-
 def _from_line(time: NDArray[np.float64], place: NDArray[np.float64]) -> float:
     """Return the range of the deviations of places from a straight line over time, m."""
     line = np.stack([time - time.mean(), np.ones_like(time)], axis=1)
@@ -304,7 +272,14 @@ def contacts_in(
         raise InputError(f"{where}: {error}") from None
     if label.endswith("vy") and set(centre) <= set(forces.labels):
         place = np.stack([forces.column(name) for name in centre], axis=1)
-        refuse_shared_plate(forces.time, newtons, place, where=where, threshold=threshold)
+        shared = several_feet(forces.time, newtons, place, threshold=threshold)
+        if shared:
+            raise InputError(
+                f"{where}: expected the force of one foot, found the centre of pressure moving by "
+                f"more than a foot's length ({FOOT:g} m) within {len(shared)} stances, the first "
+                f"at {shared[0][0]:.6g} to {shared[0][1]:.6g} s; more than one foot touched this "
+                "plate, give events instead"
+            )
     return times
 
 

@@ -12,7 +12,6 @@ from nem2e_tf.cohorts.synthetic.cohorts import (
     make,
     synthesise,
     write_repeated,
-    write_synthetic,
 )
 from nem2e_tf.cohorts.synthetic.distortion import Distortion
 from nem2e_tf.errors import InputError
@@ -20,14 +19,14 @@ from nem2e_tf.errors import InputError
 
 @pytest.mark.parametrize("name", ["walk", "run"])
 def test_the_fixed_cohorts_are_the_same(name, tmp_path):
-    cohort = load_cohort(write_synthetic(tmp_path / name, name))
+    cohort = synthesise(name, out=tmp_path / name)
     assert cohort.digest == DIGESTS[name]
     assert (tmp_path / name / "cohort.json").read_text().count(DIGESTS[name]) == 1
 
 
 def test_the_files_are_those_of_a_saved_cohort(tmp_path):
     changes = {"seed": 3, "distortion": Distortion.pure_lag(), "n_subjects": 3, "n_cycles": 2}
-    write_synthetic(tmp_path / "one", "run", speeds=(2.5, 4.5), **changes)
+    synthesise("run", speeds=(2.5, 4.5), out=tmp_path / "one", **changes)
     make("run", speeds=(2.5, 4.5), **changes).cohort.save(tmp_path / "two")
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert files == sorted(path.name for path in (tmp_path / "two").iterdir())
@@ -41,7 +40,7 @@ def test_nothing_is_left_of_what_failed(tmp_path, monkeypatch):
 
     monkeypatch.setattr("nem2e_tf.cohorts.synthetic.cohorts.SubjectDraw.__call__", fails)
     with pytest.raises(MemoryError):
-        write_synthetic(tmp_path / "cohort", "walk")
+        synthesise("walk", out=tmp_path / "cohort")
     assert list((tmp_path / "cohort").iterdir()) == []
 
 
@@ -51,7 +50,7 @@ def test_command_line(tmp_path, capsys):
     assert caught.value.code == 0
     assert "24 cycles of 3 subjects" in capsys.readouterr().out
     with pytest.raises(InputError, match="n_subjects: expected 1 or more, found 0"):
-        write_synthetic(tmp_path / "other", "walk", n_subjects=0)
+        synthesise("walk", n_subjects=0, out=tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 

@@ -191,7 +191,7 @@ def test_sizes_can_be_chosen(fixed):
         ({"name": "wolk"}, "did you mean walk"),
         ({"name": "walk", "n_subjects": 0}, "n_subjects: expected 1 or more, found 0"),
         ({"name": "walk", "speeds": (3.0,)}, "0.54 to 1.56 m/s"),
-        ({"name": "walk", "speeds": (1.0, 1.0)}, "each once"),
+        ({"name": "walk", "speeds": (1.0, 1.0)}, "different speeds"),
     ],
 )
 def test_wrong_use_is_told_in_one_line(options, message):

@@ -59,9 +59,9 @@ def test_columns_are_independent_and_nan_columns_stay_nan():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rate": 700.0}, "band end: expected a frequency between 0 and half the rate"),
+        ({"rate": 700.0}, "band: expected a frequency between 0 and half the rate"),
         ({"rate": 1000.0, "band": (400.0, 20.0)}, "two increasing frequencies"),
-        ({"rate": 1000.0, "order": 3}, "order: expected 2, 4, 6 or 8"),
+        ({"rate": 1000.0, "order": 3}, "order: expected an effective order of 2, 4, 6 or 8"),
         ({"rate": 1000.0, "low_pass": 0.0}, "low_pass"),
     ],
 )
@@ -71,7 +71,7 @@ def test_wrong_settings(options, message):
 
 
 def test_too_short_and_wrong_shape():
-    with pytest.raises(InputError, match="at least 300 samples to filter, found 50"):
+    with pytest.raises(InputError, match="at least 300 samples for recipe envelope"):
         envelope(np.zeros(50), rate=1000.0)
     with pytest.raises(InputError, match="found shape"):
         envelope(np.zeros((2, 2, 2)), rate=1000.0)

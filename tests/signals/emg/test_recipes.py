@@ -138,7 +138,7 @@ def test_steps_compose_and_are_checked():
     assert not any(isinstance(step, TeagerKaiser) for one in RECIPES.values() for step in one.steps)
     with pytest.raises(InputError, match="last and after a low-pass"):
         Recipe("x", (Resample(100.0), LowPass(10.0)), "subject", "")
-    with pytest.raises(InputError, match="at least 40 samples a second"):
+    with pytest.raises(InputError, match="at least 4 times the envelope's 10 Hz"):
         Recipe("x", (LowPass(10.0), Resample(30.0)), "subject", "")
     with pytest.raises(InputError, match="expected one that rectifies"):
         with_teager_kaiser(Recipe("x", (SubtractMean(),), "subject", ""))
@@ -155,7 +155,7 @@ def test_teager_kaiser_of_a_tone_is_its_energy():
     ("call", "message"),
     [
         (lambda: recipe("standart"), "did you mean standard"),
-        (lambda: LowPass(10.0, order=3), "effective one"),
+        (lambda: LowPass(10.0, order=3), "effective order"),
         (lambda: BandPass(400.0, 20.0), "two increasing frequencies"),
         (lambda: apply(recipe("standard"), np.zeros((4000, 1)), rate=700.0), "low-pass: expected"),
         (lambda: apply(recipe("standard"), np.zeros(4000), rate=RATE), "found shape"),
@@ -183,7 +183,7 @@ def test_per_trial_is_from_the_lowest_hundredth_to_the_maximum():
     assert found.factor[0] == 9.0
     assert found.values[-1, 0] == 1.0
     assert np.isnan(found.values[:, 1]).all()
-    with pytest.raises(InputError, match="muscle 1: expected an envelope above its lowest"):
+    with pytest.raises(InputError, match="muscle 1: expected an envelope with a range above 0"):
         per_trial(np.ones((5, 1)))
 
 
@@ -193,13 +193,13 @@ def test_per_subject_is_one_factor_over_all_speeds():
     np.testing.assert_array_equal(slow.values, [[0.25, np.nan], [0.5, 1.0]])
     np.testing.assert_array_equal(fast.values, [[1.0, 1 / 3]])
     np.testing.assert_array_equal(other.factor, [10.0, 5.0])
-    with pytest.raises(InputError, match="one for each of 3 trials, found 1"):
+    with pytest.raises(InputError, match="expected 3, one per trial, found 1"):
         per_subject(trials, ["a"])
 
 
 def test_references_are_kept_as_given():
     assert by_reference([[3.0]], [2.0]).values[0, 0] == 1.5
-    with pytest.raises(InputError, match="one number for each of 1 muscles"):
+    with pytest.raises(InputError, match="expected 1 numbers, one per muscle"):
         by_reference([[3.0]], [2.0, 1.0])
     with pytest.raises(InputError, match="leave the electrode out"):
         by_reference([[3.0]], [0.0])
