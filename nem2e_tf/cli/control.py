@@ -1,4 +1,4 @@
-"""``nem2e-tf control``: what a refiner's gain is made of, and what it should not be able to do."""
+"""``nem2e-tf control``: where a refiner's gain comes from, and tests that it should not pass."""
 
 import json
 import math
@@ -22,7 +22,7 @@ COMMANDS = {
     "shortcut": ("control", "shortcut", "Change frequency and phase of the input."),
     "wrong-subject": ("control", "wrong_subject", "Use another subject's input."),
     "shuffle": ("control", "shuffle", "Shuffle the EMG: skill must vanish."),
-    "attention": ("control", "attention", "Average attention, and mask what it lies on."),
+    "attention": ("control", "attention", "Average attention, and mask its tokens."),
 }
 WIDTH = 100
 
@@ -40,7 +40,7 @@ def _command(
 ) -> Callable[[Function], click.Command]:
     """Make a command of a documented function, with the options that controls share.
 
-    `count` is the name, default and help of the option that says how often something is drawn.
+    `count` is the name, default and help of the option for the number of random draws.
     """
     options: list[Callable[[Function], Function]] = [click.argument("run", type=PATH, metavar=of)]
     if cohort:

@@ -1,4 +1,4 @@
-"""Controls: what a refiner's gain is made of, and what it should not be able to do."""
+"""Controls: where a refiner's gain comes from, and tests that it should not pass."""
 
 import os
 from collections.abc import Iterable

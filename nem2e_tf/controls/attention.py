@@ -233,7 +233,9 @@ def _of_refiner(refiner: Refiner) -> tuple[list[Case], list[str]]:
         raise InputError(f"refiner {info.model}: expected one with attention, found none")
     own = reference.held_out
     if not own.any():
-        raise InputError("refiner: expected reference cycles that were held out, found none")
+        raise InputError(
+            "refiner: expected reference cycles that it was not trained on, found none"
+        )
     notes = ["One refiner and the cycles it was not trained on: no intervals, no tests."]
     usual = None
     if reference.calibration is not None and len(reference.calibration):

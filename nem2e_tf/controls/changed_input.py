@@ -178,10 +178,10 @@ def _scores(
     keep = np.asarray(~np.isnan(measured).any(axis=1))
     conditions = curves.conditions[test]
     values = {name: group_error(one, conditions, keep=keep) for name, one in by_cycle.items()}
-    for which in ("own", "changed"):
-        error, before = values[f"rmse_{which}"], values["rmse_simulated"]
-        values[f"rate_{which}"] = ratio(error - before, before)
-        values[f"skill_{which}"] = 1.0 - ratio(error, values["rmse_mean_pattern"])
+    before, blind = values["rmse_simulated"], values["rmse_mean_pattern"]
+    refined = {which: values[f"rmse_{which}"] for which in ("own", "changed")}
+    values |= {f"rate_{which}": ratio(e - before, before) for which, e in refined.items()}
+    values |= {f"skill_{which}": 1.0 - ratio(e, blind) for which, e in refined.items()}
     values["difference"] = values["rmse_changed"] - values["rmse_own"]
     rates = ratio(by_cycle["rmse_changed"], by_cycle["rmse_simulated"]) - 1.0
     n_cycles = keep.sum(axis=0)

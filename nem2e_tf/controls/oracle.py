@@ -191,7 +191,7 @@ def split_gain(
     Parameters
     ----------
     measured, refined : array [cycle, sample, muscle]
-        A cycle whose measured curve holds NaN is left out for that muscle.
+        A cycle whose measured curve contains NaN is left out for that muscle.
     simulated : array [cycle, 101 or sample, muscle]
         The mean of each muscle's counterparts. Shifts are more exact with 101 points; errors are
         computed at the samples of `measured`.

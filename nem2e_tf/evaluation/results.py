@@ -62,7 +62,7 @@ def check_results(results: pd.DataFrame, *, source: str = "results") -> pd.DataF
     Parameters
     ----------
     results : DataFrame
-        Columns `RESULT_COLUMNS`, and ``run`` where it holds several runs.
+        Columns `RESULT_COLUMNS`, and ``run`` in a table of several runs.
     source : str
         Name of the table in an error.
 

@@ -1,4 +1,4 @@
-"""Statistics over the groups that were left out: what holds for the next person.
+"""Statistics over left-out groups, for conclusions about the next person.
 
 n is the number of groups (people), after seeds have been averaged. Intervals are 95 % t intervals
 of the mean over groups. Blocks of one person's cycles (``by`` is ``block``) carry no information
@@ -373,7 +373,7 @@ def _likeness(names: dict[str, Any], others: dict[str, Any]) -> tuple[bool, ...]
 
 
 def summarise_references(references: pd.DataFrame) -> pd.DataFrame:
-    """Summarise what is reached without looking at the input.
+    """Summarise the errors of the estimates that do not depend on the input.
 
     Parameters
     ----------
