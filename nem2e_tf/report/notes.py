@@ -63,7 +63,7 @@ def shared(rows: pd.DataFrame) -> str:
     return ", ".join(f"{name} {word}" for name, word in words if word)
 
 
-def entry_label(row: "pd.Series[Any]", settings: list[str]) -> str:
+def entry_label(row: "pd.Series[Any]", settings: Sequence[str]) -> str:
     """Name an entry by its model and the settings given.
 
     Examples

@@ -18,8 +18,10 @@ from nem2e_tf.evaluation.results import SETTINGS
 from nem2e_tf.io.files import read_json, refuse_foreign, replacing_folder, write_json
 from nem2e_tf.report.evidence import gather, gather_further
 from nem2e_tf.report.figures.style import svg_text, write_figure
+from nem2e_tf.report.muscles import csv_text, muscles_latex
 from nem2e_tf.report.notes import missing
-from nem2e_tf.report.page.page import Content, page, pattern_table
+from nem2e_tf.report.page.page import Content, page
+from nem2e_tf.report.page.sections import pattern_table
 from nem2e_tf.report.pictures import (
     Picture,
     Traces,
@@ -44,7 +46,6 @@ from nem2e_tf.report.runs import (
     run_paths,
     traces_of,
 )
-from nem2e_tf.report.tables import muscles_csv, muscles_latex
 
 if TYPE_CHECKING:
     import os
@@ -313,11 +314,11 @@ def _write_tables(folder: Path, content: Content) -> None:
     for by in content.evidence.kinds():
         summary = content.evidence.summary
         summary = summary[summary["by"] == by]
-        files[f"muscles-{by}.csv"] = muscles_csv(summary)
+        files[f"muscles-{by}.csv"] = csv_text(summary)
         files[f"muscles-{by}.tex"] = muscles_latex(summary, cohort=content.cohort)
     patterns = pattern_table(content.results)
     if not patterns.empty:
-        files["patterns.csv"] = patterns.to_csv(index=False, lineterminator="\n")
+        files["patterns.csv"] = csv_text(patterns)
     files |= content.further.files()
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -16,11 +16,10 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from nem2e_tf.evaluation.results import BLOCK, SEEDS_MEAN, entry_columns
+from nem2e_tf.evaluation.results import BLOCK, SEEDS_MEAN
 from nem2e_tf.evaluation.statistics import OVERALL
 from nem2e_tf.report.evidence import Evidence
-from nem2e_tf.report.notes import differing, entry_label, notes
-from nem2e_tf.report.page.html import number, p_value
+from nem2e_tf.report.notes import notes
 from nem2e_tf.report.runs import Run, read_evidence
 
 COLUMNS = 100
@@ -84,144 +83,6 @@ def evidence_tables(evidence: Evidence, /, *, muscles: bool = False) -> Printabl
 def sentence(note: str, /) -> str:
     """Return a note with a capital and a full stop."""
     return f"{note[0].upper()}{note[1:]}."
-
-
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "&": r"\&",
-    "%": r"\%",
-    "$": r"\$",
-    "#": r"\#",
-    "_": r"\_",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "–": "--",
-}
-
-
-def escape(text: object, /) -> str:
-    r"""Write text so that LaTeX prints it as it is.
-
-    Examples
-    --------
-    >>> escape("add_mag1 < 5 %")
-    'add\\_mag1 \\textless{} 5 \\%'
-    """
-    return "".join(_SPECIAL.get(letter, letter) for letter in str(text))
-
-
-def latex_table(rows: pd.DataFrame, /, *, caption: str, label: str, words: Sequence[str]) -> str:
-    """Write a table of text that is ready to print.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Text in every cell; column names are the heads.
-    caption, label : str
-        Of the table.
-    words : sequence of str
-        Columns to align left; the others are aligned right.
-    """
-    form = "".join("l" if name in words else "r" for name in rows.columns)
-    lines = [
-        r"\begin{table}",
-        rf"\caption{{{escape(caption)}}}",
-        rf"\label{{{label}}}",
-        rf"\begin{{tabular}}{{{form}}}",
-        r"\toprule",
-        " & ".join(escape(name) for name in rows.columns) + r" \\",
-        r"\midrule",
-        *(" & ".join(map(_cell, row)) + r" \\" for row in rows.itertuples(index=False)),
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _cell(text: object) -> str:
-    value = escape(text)
-    # A hyphen before a number is a minus.
-    return f"${value}$" if value[:1] in "+-" and value[1:2].isdigit() else value
-
-
-WORDS = ("muscle", "95 % interval", "range", "skill's interval", "skill's range")
-
-
-def entries(summary: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Split a summary of one kind of groups into entries, the highest skill first.
-
-    Parameters
-    ----------
-    summary : DataFrame
-        See `nem2e_tf.evaluation.statistics.summarise`.
-
-    Returns
-    -------
-    list of (label, rows)
-    """
-    overall = summary[summary["muscle"] == OVERALL].sort_values(
-        "skill", ascending=False, kind="stable"
-    )
-    keys = [name for name in entry_columns(summary) if name in summary]
-    settings = differing(overall)
-    found = []
-    for _, row in overall.iterrows():
-        rows = summary[(summary[keys] == row[keys]).all(axis=1)]
-        found.append((entry_label(row, settings), rows))
-    return found
-
-
-def printed(rows: pd.DataFrame) -> pd.DataFrame:
-    """Write one entry's rows as text, ready to print.
-
-    Returns
-    -------
-    DataFrame
-        Muscle, n, mean rate with interval, t, p and Holm's p; skill with interval and Holm's p.
-        Blocks have the range over blocks and no tests.
-    """
-    blocks = bool((rows["by"] == BLOCK).all())
-    columns: dict[str, list[str]] = {
-        "muscle": [str(name) for name in rows["muscle"]],
-        "n": [str(n) for n in rows["n"]],
-    }
-    for name, of, between in (("rate", "", "95 % interval"), ("skill", "skill's ", "interval")):
-        columns[name] = [number(value, 3, sign=True) for value in rows[name]]
-        columns[f"{of}{'range' if blocks else between}"] = [
-            "–" if pd.isna(low) else f"[{number(low, 3, sign=True)}, {number(high, 3, sign=True)}]"
-            for low, high in zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
-        ]
-        if not blocks:
-            columns[f"{of}t"] = [number(value, 2) for value in rows[f"{name}_t"]]
-            columns[f"{of}p"] = [p_value(value) for value in rows[f"{name}_p"]]
-            columns[f"{of}Holm"] = [p_value(value) for value in rows[f"{name}_p_holm"]]
-    return pd.DataFrame(columns)
-
-
-def muscles_latex(summary: pd.DataFrame, /, *, cohort: str) -> str:
-    """Write a LaTeX table an entry."""
-    tables = []
-    for place, (label, rows) in enumerate(entries(summary), start=1):
-        by = str(rows.iloc[0]["by"])
-        caption = (
-            f"{label}: improvement rate against OpenSim and skill over the mean EMG pattern, "
-            f"{cohort}, one {by} left out at a time."
-        )
-        tables.append(
-            latex_table(printed(rows), caption=caption, label=f"tab:{by}-{place}", words=WORDS)
-        )
-    return "\n".join(tables)
-
-
-def muscles_csv(summary: pd.DataFrame, /) -> str:
-    """Write everything that is known of every entry and muscle as CSV."""
-    return summary.to_csv(index=False, lineterminator="\n")
 
 
 FORMAT = 1

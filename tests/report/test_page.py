@@ -1,7 +1,6 @@
 """The report as a page: what it says, that it works in a browser, and what it does with gaps."""
 
 import json
-import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -19,11 +18,12 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import read_results
 from nem2e_tf.report.evidence import gather_further
 from nem2e_tf.report.methods import methods
-from nem2e_tf.report.page.html import Markup, element, join
-from nem2e_tf.report.page.page import pattern_table
-from nem2e_tf.report.page.statistics import further_section
+from nem2e_tf.report.muscles import latex_table
+from nem2e_tf.report.page.columns import Column
+from nem2e_tf.report.page.columns import table as make_table
+from nem2e_tf.report.page.page import templates
+from nem2e_tf.report.page.sections import further_statistics, pattern_table
 from nem2e_tf.report.report import report as written
-from nem2e_tf.report.tables import latex_table
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
 
@@ -184,13 +184,12 @@ def test_seeds_are_told_apart_from_people_where_there_are_several():
     entries = {"seq2seq": ENTRIES["seq2seq"]}
     results = pd.concat([made(entries=entries), made(entries=entries, seed=1).assign(seed="1")])
     skills = results.groupby(["group", "seed"])["skill"].mean().unstack()
-    said = " ".join(re.sub(r"<[^>]*>", " ", join(further_section(gather_further(results)))).split())
-    table = said[said.index("taken apart by analysis of variance") :]
+    seeds = further_statistics(gather_further(results))["seeds"]["table"]
+    said = [cell.text for row in seeds.rows for cell in row]
     within = skills.var(axis=1).mean()
-    assert f"{within**0.5:.4f}" in table
+    assert f"{within**0.5:.4f}" in said
     between = skills.mean(axis=1).var() - within / 2
-    assert f"{max(between, 0) ** 0.5:.4f}" in table
-    assert "Every entry has one seed" not in said
+    assert f"{max(between, 0) ** 0.5:.4f}" in said
 
 
 def test_methods_name_versions_digests_and_seeds(real):
@@ -345,17 +344,27 @@ def test_runs_of_one_pattern_each_are_compared_across_runs():
     assert pattern_table(pd.concat([results, again])).empty
 
 
-def test_elements_escape_what_is_not_markup():
-    made_here = element("b", "x < y", Markup("<br>"), None, 3, title='"quoted"', hidden=False)
-    assert made_here == '<b title="&quot;quoted&quot;">x &lt; y<br>3</b>'
+def test_tables_escape_heads_cells_and_explanations():
+    rows = pd.DataFrame({"x": [EVIL], "y": [0.25], "y_low": [-0.5], "y_high": [1.0]})
+    columns = [Column("a & b", "x", "text"), Column("y", "y", "interval", 2, explain='"quoted"')]
+    source = '{% from "parts.html.jinja" import table %}{{ table(data) }}'
+    text = templates().from_string(source).render(data=make_table(rows, columns, caption="<c>"))
+    assert "<img" not in text
+    assert "a &amp; b" in text
+    assert 'title="&#34;quoted&#34;"' in text
+    assert "&lt;c&gt;</p>" in text
+    assert '<td data-value="0.25">0.25<small>[-0.50, 1.00]</small></td>' in text
 
 
 def test_latex_tables_print_any_word():
-    rows = pd.DataFrame({"muscle": ["add_mag1 & 5 %"], "rate": ["-0.84"], "ends": ["[-1, 2]"]})
-    text = latex_table(rows, caption="A_B", label="tab:one", words=["muscle"])
-    assert r"add\_mag1 \& 5 \% & $-0.84$ & [-1, 2] \\" in text
-    assert r"\begin{tabular}{lrr}" in text
-    assert r"\caption{A\_B}" in text
+    cells = {"muscle": "add_mag1 & 5 %", "rate": "-0.84", "range": "[-1, 2]", "p": "<.001"}
+    rows = pd.DataFrame([cells | {"Holm": "–"}])
+    text = latex_table(rows, caption="A_B < 5 %", label="tab:one")
+    row = r"add\_mag1 \& 5 \% & $-0.84$ & $[-1, 2]$ & \textless{}.001 & -- \\"
+    lines = [r"\begin{table}", r"\caption{A\_B \textless{} 5 \%}", r"\label{tab:one}"]
+    lines += [r"\begin{tabular}{lrlrr}", r"\toprule", r"muscle & rate & range & p & Holm \\"]
+    lines += [r"\midrule", row, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    assert text.splitlines() == lines[:-1]
 
 
 def test_nothing_is_drawn_for_the_tables_in_a_terminal():

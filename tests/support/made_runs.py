@@ -1,5 +1,6 @@
 """Run folders for tests of reports and controls, made up or fitted, and what a report says."""
 
+import html
 import json
 import re
 
@@ -99,7 +100,7 @@ def report(*arguments):
 def text_of(page):
     """What a page says, without its tags."""
     body = re.sub(r"<(style|script).*?</\1>", "", page.read_text(), flags=re.DOTALL)
-    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
 
 
 def said_by_report(run, folder):
