@@ -228,6 +228,18 @@ def load_run(path: "PathLike") -> Run:
     ----------
     path : path-like
         A folder that `cross_validate` or ``nem2e-tf cv`` wrote.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import nem2e_tf as nem2e
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     done = nem2e.cross_validate(
+    ...         nem2e.synthesise("walk"), "affine", out=f"{folder}/run", jobs=1
+    ...     )
+    ...     run = load_run(f"{folder}/run")
+    ...     len(run.results)  # 8 subjects, 5 muscles
+    40
     """
     return Run(path)
 
@@ -274,6 +286,27 @@ def refine_recording(
     ------
     InputError
         A file is missing or damaged, a channel is missing, or there is no complete cycle.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> import nem2e_tf as nem2e
+    >>> from nem2e_tf.io.storage import Storage, write_storage
+    >>> refiner = nem2e.train(nem2e.synthesise("walk"), "linear")
+    >>> names = [name.replace("ipsi", "r").replace("contra", "l") for name in refiner.channels]
+    >>> time = np.arange(0, 2.5, 0.01)
+    >>> activation = Storage("walk", tuple(names), time, np.full((len(time), len(names)), 0.1))
+    >>> events = pd.DataFrame({"start": [0.1, 1.1], "end": [1.1, 2.1]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_storage(f"{folder}/activation.sto", activation)
+    ...     events.to_csv(f"{folder}/events.csv", index=False)
+    ...     refined = refine_recording(
+    ...         refiner, f"{folder}/activation.sto", side="right", events=f"{folder}/events.csv"
+    ...     )
+    >>> len(refined.cycles), refined.storage.labels[:2]
+    (2, ('recfem_r', 'semimem_r'))
     """
     from nem2e_tf.io.quiet import quiet_stderr
     from nem2e_tf.io.storage import read_storage, write_storage

@@ -78,6 +78,15 @@ class Cohort:
         How the EMG was normalised, in words; empty if unknown.
     report : Report
         What was used and left out of the recordings; empty for a cohort read from a folder.
+
+    Examples
+    --------
+    >>> import nem2e_tf as nem2e
+    >>> cohort = nem2e.synthesise("walk")
+    >>> cohort.simulated.shape, cohort.measured.shape  # cycle, point, channel or muscle
+    ((32, 101, 92), (32, 101, 5))
+    >>> cohort.select(cohort.cycles["speed"] > 1.5)
+    <Cohort walk: 8 cycles of 8 subjects, 92 channels, 5 muscles>
     """
 
     name: str
@@ -229,6 +238,15 @@ def load_cohort(path: "str | os.PathLike[str]") -> Cohort:
     ------
     InputError
         The folder or one of its files is missing, cut short, or does not fit the others.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import nem2e_tf as nem2e
+    >>> with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    ...     saved = nem2e.synthesise("walk", n_subjects=2).save(f"{folder}/walk")
+    ...     load_cohort(saved)
+    <Cohort walk: 8 cycles of 2 subjects, 92 channels, 5 muscles>
     """
     folder = Path(path)
     if not folder.is_dir():

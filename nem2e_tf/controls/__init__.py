@@ -70,6 +70,16 @@ def control(
     InputError
         No such control, the run is not finished or of another cohort, an option is out of range, or
         the output folder holds something else.
+
+    Examples
+    --------
+    >>> import nem2e_tf as nem2e
+    >>> cohort = nem2e.synthesise("walk")
+    >>> run = nem2e.cross_validate(cohort, ["opensim", "linear"], targets="joint", jobs=1)
+    >>> blind = control(run, "blind")
+    >>> overall = blind.summary.query("muscle == 'overall'").set_index("model")
+    >>> round(float(overall["mean_pattern_rate"]["linear"]), 2)  # without looking at the input
+    -0.39
     """
     if kind not in CONTROLS:
         raise InputError(f"kind {kind}: expected {', '.join(CONTROLS)}{near(kind, list(CONTROLS))}")

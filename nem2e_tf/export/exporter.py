@@ -135,8 +135,13 @@ def export(
 
     Examples
     --------
-    >>> result = export("refiner", "exported", precisions=["float32", "int8"])  # doctest: +SKIP
-    >>> print(result.table())  # doctest: +SKIP
+    >>> import tempfile
+    >>> import nem2e_tf as nem2e
+    >>> refiner = nem2e.train(nem2e.synthesise("walk"), "linear")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result = export(refiner, f"{folder}/exported", timed=False)
+    >>> [path.name for path in result.paths]
+    ['joint.tflite']
     """
     choices = Choices(
         formats=tuple(formats),

@@ -59,6 +59,15 @@ class Refiner:
         are inside the model.
     reference : Reference
         Real cycles for checks.
+
+    Examples
+    --------
+    >>> import nem2e_tf as nem2e
+    >>> refiner = nem2e.train(nem2e.synthesise("walk"), "linear")
+    >>> refiner.muscles
+    ('recfem', 'semimem', 'bflh', 'tibant', 'gasmed')
+    >>> refiner.refine(np.full((20, len(refiner.channels)), 0.1)).shape
+    (20, 5)
     """
 
     info: RefinerInfo

@@ -140,6 +140,11 @@ def import_hamner2013(
     ------
     InputError
         The folder contains no usable cycle of the data set, or the channel map is wrong.
+
+    Examples
+    --------
+    >>> import_hamner2013("nmbl_running", out="running")  # doctest: +SKIP
+    <Cohort hamner2013: 120 cycles of 10 subjects, 92 channels, 16 muscles>
     """
     return import_found(find(folder, muscles=muscles, channel_map=channel_map), out).cohort
 

@@ -90,6 +90,11 @@ def import_liu2008(
     ------
     InputError
         The folder contains no usable trial of the data set.
+
+    Examples
+    --------
+    >>> import_liu2008("mspeedwalksims", out="walking")  # doctest: +SKIP
+    <Cohort liu2008: 32 cycles of 8 subjects, 92 channels, 5 muscles>
     """
     return import_found(find(folder, muscles=muscles, side=side), out).cohort
 

@@ -158,6 +158,35 @@ def build_cohort(
     InputError
         A file is missing or cut, a column or a cell is wrong, a muscle is unknown, simulation and
         EMG do not overlap in time, or no cycle remains.
+
+    Examples
+    --------
+    Two cycles of one subject, with their bounds in the manifest:
+
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> time = np.arange(0, 3, 0.01)
+    >>> activity = 0.5 + 0.4 * np.sin(2 * np.pi * time)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tables = {
+    ...         "activation.csv": {"time": time, "soleus_r": activity},
+    ...         "emg.csv": {"time": time, "SOL": activity / 2},
+    ...         "channels.csv": {"column": ["SOL"], "muscle": ["soleus"]},
+    ...         "manifest.csv": {
+    ...             "subject": ["S1", "S1"],
+    ...             "condition": ["free", "free"],
+    ...             "speed": [1.2, 1.2],
+    ...             "side": ["r", "r"],
+    ...             "simulated": ["activation.csv", "activation.csv"],
+    ...             "emg": ["emg.csv", "emg.csv"],
+    ...             "start": [0.2, 1.2],
+    ...             "end": [1.2, 2.2],
+    ...         },
+    ...     }
+    ...     for name, table in tables.items():
+    ...         pd.DataFrame(table).to_csv(f"{folder}/{name}", index=False)
+    ...     build_cohort(f"{folder}/manifest.csv")
+    <Cohort manifest: 2 cycles of 1 subjects, 1 channels, 1 muscles>
     """
     if normalise not in NORMALISE:
         raise InputError(f"normalise: expected {' or '.join(NORMALISE)}, found {normalise!r}")

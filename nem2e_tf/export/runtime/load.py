@@ -276,8 +276,15 @@ def load(
 
     Examples
     --------
-    >>> refiner = load("exported/joint.tflite")  # doctest: +SKIP
-    >>> refiner.refine(cycle)  # 20 samples of each of refiner.channels  # doctest: +SKIP
+    >>> import tempfile
+    >>> import nem2e_tf as nem2e
+    >>> trained = nem2e.train(nem2e.synthesise("walk"), "linear")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     exported = nem2e.export(trained, f"{folder}/exported", timed=False)
+    ...     refiner = load(f"{folder}/exported/joint.tflite")
+    >>> cycle = np.full((20, len(refiner.channels)), 0.1)  # 20 samples of activation
+    >>> refiner.refine(cycle).shape  # 20 samples of each muscle
+    (20, 5)
     """
     found = locate(path, precision=precision)
     if found.kind != "file" and shared_weights:
