@@ -1,4 +1,4 @@
-"""Motion in, refined activity out, with a stand-in for OpenSim; and once with OpenSim itself."""
+"""Motion in, refined activity out, with a stand-in for OpenSim and once with OpenSim."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_motion_in_refined_activity_out(trial, refiner, tmp_path, capsys):
 
 
 def test_it_is_compared_with_emg(trial, refiner, tmp_path, capsys):
-    """EMG that is the simulation: r is 1 before, and about 1 after."""
+    """The EMG equals the simulation: r is 1 before refining and about 1 after."""
     out = tmp_path / "out"
     call(capsys, *arguments(trial, refiner, out))
     simulated = read_storage(out / "walk" / "activation.sto")
@@ -78,7 +78,7 @@ def test_it_is_compared_with_emg(trial, refiner, tmp_path, capsys):
     assert "r simulated  r refined" in printed
 
 
-def test_several_motions_at_once(trial, refiner, tmp_path, capsys):
+def test_several_motions_in_parallel(trial, refiner, tmp_path, capsys):
     out = tmp_path / "out"
     given = arguments(trial, refiner, out, "walk.trc", "angles.sto", jobs=2)
     code, printed, _ = call(capsys, *given)
@@ -166,7 +166,7 @@ def test_wrong_use_from_python_names_the_parameter(trial, refiner, tmp_path, cha
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("opensim")
 def test_a_walk_from_markers_to_refined_emg(shared_data, tmp_path, capsys):
-    """Refined by what one other person's left leg taught, the right leg is nearer to its EMG."""
+    """A refiner trained on the left leg of another person improves the right leg."""
     treadmill, walk = shared_data / "treadmill_walk", shared_data / "opensim_walk3d"
     (tmp_path / "manifest.csv").write_text(
         "subject,condition,speed,side,simulated,emg,ground_reaction,plate\n"
@@ -194,7 +194,7 @@ def test_a_walk_from_markers_to_refined_emg(shared_data, tmp_path, capsys):
     )
     assert before > 0.5
     assert after > before + 0.1
-    # The left foot stands beside its plate until 0.45 s: the gate says so.
+    # The left foot is off its plate until 0.45 s, which the gate shows.
     (residual,) = (gate for gate in told["gates"] if gate["name"] == "residual force")
     assert residual["value"] > 50
     assert "NO" in printed

@@ -1,4 +1,4 @@
-"""What OpenSim's worker would do, made up: called in place of a Python that has OpenSim.
+"""A stand-in for OpenSim's worker, called instead of a Python that has OpenSim.
 
 The environment variable FAKE_OPENSIM says how it behaves.
 """

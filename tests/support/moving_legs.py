@@ -1,4 +1,4 @@
-"""A made-up motion of the legs: coordinates, ground reaction and a scaled model."""
+"""A synthetic motion of the legs: coordinates, ground reaction and a scaled model."""
 
 from dataclasses import replace
 
@@ -32,7 +32,7 @@ def coordinates(time=TIME, **change):
 
 
 def standing(weight=700.0):
-    """Half of the weight under each foot, 0.1 m beside the middle."""
+    """Half of the weight under each foot, 0.1 m from the midline."""
     row = np.zeros(len(FORCES))
     for start, z in ((0, 0.1), (9, -0.1)):
         row[start + 1], row[start + 5] = weight / 2, z

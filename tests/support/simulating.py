@@ -13,7 +13,7 @@ from nem2e_tf.simulate.opensim.process import PYTHON
 
 
 class Trial:
-    """Input files and what was asked of the stand-in for OpenSim."""
+    """Input files, and the calls of the stand-in for OpenSim."""
 
     def __init__(self, folder):
         self.folder = write_all(folder)
@@ -58,7 +58,7 @@ def trial(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def opensim():
-    """Skip where OpenSim is not installed."""
+    """Skip if OpenSim is not installed."""
     import os
 
     if find_spec("opensim") is None and not os.environ.get(PYTHON):
@@ -74,7 +74,7 @@ def call(capsys, *arguments):
 
 
 def refused(capsys, *arguments):
-    """The one line of an error."""
+    """Line of an error; there must be only one."""
     code, out, err = call(capsys, *arguments)
     assert (code, out) == (2, "")
     errors = [line for line in err.splitlines() if not line.startswith("nem2e-tf: ik: ")]
@@ -84,7 +84,7 @@ def refused(capsys, *arguments):
 
 
 def said(what, *words):
-    """Make sure that an error is one line that holds all words."""
+    """Assert that an error is one line with all words."""
     text = str(what.value)
     assert "\n" not in text
     for word in words:

@@ -1,4 +1,4 @@
-"""Points of other motion systems made into a marker file."""
+"""Motion of other systems converted to a marker file."""
 
 import re
 import struct
@@ -32,7 +32,7 @@ OF_THE_MODEL = {
     *("LFAulna", "RLFC", "LLFC", "RMFC", "LMFC", "RKJC", "LKJC", "RLMAL", "LLMAL", "RMMAL"),
     *("LMMAL", "RAJC", "LAJC", "RCAL", "LCAL", "RTOE", "LTOE", "RMT5", "LMT5"),
 }
-"""Markers of Rajagopal's model that the mappings may name."""
+"""Markers of Rajagopal's model that the mappings may use."""
 
 
 def landmarks(path, system, *, change=None, ending=""):
@@ -102,7 +102,7 @@ def test_landmarks_that_are_hardly_visible_are_gaps(tmp_path):
     assert not np.isnan(found.markers.marker("RCAL")).any()
 
 
-def test_opencap_comes_as_a_table_or_as_a_marker_file(tmp_path):
+def test_opencap_is_read_from_a_table_or_a_marker_file(tmp_path):
     names = landmarks(tmp_path / "walk.csv", "opencap")
     table = convert(tmp_path / "walk.csv", "opencap").markers
     assert set(table.names) == OF_THE_MODEL - {
@@ -116,7 +116,7 @@ def test_opencap_comes_as_a_table_or_as_a_marker_file(tmp_path):
     )
 
 
-def test_missing_points_are_all_named_and_others_left_out(tmp_path):
+def test_missing_points_are_all_named_and_optional_ones_omitted(tmp_path):
     def change(table):
         for name in ("r_calc_study", "L_calc_study", "C7_study"):
             for axis in "xyz":
@@ -136,7 +136,7 @@ def test_missing_points_are_all_named_and_others_left_out(tmp_path):
 
 
 def theia_content():
-    """What ezc3d gives for a file of Theia3D: the thigh turned by 90 degrees about the vertical."""
+    """A Theia3D file as read by ezc3d; the pelvis is turned by 90 degrees about the vertical."""
     names = [name for row in shipped_mapping("theia") for name in (*row.sources, row.axes) if name]
     names = list(dict.fromkeys(names))
     matrices = np.tile(np.eye(4)[:, :, None, None], (1, 1, len(names), FRAMES))
@@ -153,7 +153,7 @@ def theia_content():
     }
 
 
-def test_theias_segments_become_joints_and_points_beside_them(tmp_path, monkeypatch):
+def test_theias_segments_become_joints_and_points_next_to_them(tmp_path, monkeypatch):
     names, content = theia_content()
     monkeypatch.setattr("nem2e_tf.simulate.markers.converting.open_c3d", lambda path: content)
     found = convert(tmp_path / "walk.c3d", "theia").markers
@@ -204,7 +204,7 @@ def test_c3d_without_ezc3d_names_the_extra(tmp_path, monkeypatch):
         c3d_files.open_c3d(tmp_path / "walk.c3d")
 
 
-def test_an_own_mapping_renames_and_averages(tmp_path):
+def test_a_users_mapping_renames_and_averages(tmp_path):
     positions = np.zeros((FRAMES, 3, 3))
     positions[:, 0] = [1, 2, 3]
     positions[:, 1] = [3, 4, 5]
@@ -218,7 +218,7 @@ def test_an_own_mapping_renames_and_averages(tmp_path):
     assert any("points not used (1): spare" in note for note in found.notes)
 
 
-def test_markers_are_held_against_the_model(tmp_path):
+def test_markers_are_compared_with_the_model(tmp_path):
     write_trc(tmp_path / "walk.trc", markers_of(np.zeros((3, 1, 3)), ("R.Heel",)))
     model = tmp_path / "model.osim"
     model.write_text(
@@ -255,7 +255,7 @@ def test_wrong_mappings_are_refused(tmp_path, text, message):
         read_mapping(tmp_path / "map.csv")
 
 
-def test_the_command_writes_a_file_and_tells_gaps(tmp_path):
+def test_the_command_writes_a_file_and_reports_gaps(tmp_path):
     def change(table):
         table["RIGHT_KNEE_visibility"] = np.array([0.9, 0.1, 0.1, 0.9, 0.9])
 
@@ -287,7 +287,7 @@ def test_wrong_use_of_the_command_is_one_line(tmp_path, monkeypatch, arguments, 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_table_without_landmarks_says_what_it_expects(tmp_path):
+def test_a_table_without_landmarks_is_refused(tmp_path):
     (tmp_path / "pose.csv").write_text("time,a,b\n0,1,2\n")
     with pytest.raises(InputError, match="expected columns such as LEFT_HIP_x"):
         convert(tmp_path / "pose.csv", "mediapipe")

@@ -1,4 +1,4 @@
-"""The MuJoCo route with MuJoCo: dynamics by energy and by hand, a real walk, the command."""
+"""The MuJoCo route with MuJoCo: energy, hand calculations, a real walk, the command."""
 
 import importlib.util
 import json
@@ -82,7 +82,7 @@ def test_moments_do_the_work_that_changes_the_energy(body, swing):
         speed = [np.interp(time, motion.time, column) for column in rates.T]
         power.append(frame.moment @ speed + frame.residual @ body.data.qvel[:6])
     change = np.gradient(energy, times, edge_order=2)
-    # The gradient over 25 ms is what is least exact here.
+    # The gradient over 25 ms is the least accurate part.
     np.testing.assert_allclose(power, change, atol=0.03 * np.ptp(change))
 
 
@@ -155,7 +155,7 @@ def test_a_scaled_person_has_longer_levers_and_as_strong_muscles(tmp_path, body)
     motion = motion_from(coordinates(**dict.fromkeys(COORDINATES, 0.3 + 0 * TIME)), cutoff=0)
     (small_frame,) = frames(body, motion, nothing(), np.array([0.5]))
     (big_frame,) = frames(big, motion, nothing(), np.array([0.5]))
-    # All lengths 1.1 times as long: so are moments of gravity, and of muscles.
+    # With all lengths 1.1 times as long, so are the moments of gravity and of muscles.
     np.testing.assert_allclose(big_frame.moment, 1.1 * small_frame.moment, rtol=1e-6)
     np.testing.assert_allclose(big_frame.strength, 1.1 * small_frame.strength, atol=0.01)
 
@@ -174,7 +174,7 @@ def test_another_model_is_refused(tmp_path):
         load_body(mass=70.0, path=tmp_path / "none.xml")
 
 
-def test_a_knee_in_the_other_sense_gives_the_same_activation(tmp_path):
+def test_the_sign_of_the_knee_does_not_change_the_activation(tmp_path):
     run = {"plates": PLATES, "mass": 70.0, "rate": 20.0}
     plain = simulate(*map(Path, written(tmp_path)), **run)
     made = coordinates()
@@ -192,7 +192,7 @@ def test_a_knee_in_the_other_sense_gives_the_same_activation(tmp_path):
         )
 
 
-def test_the_command_writes_what_opensim_would_and_says_how_good_it_is(tmp_path):
+def test_the_command_writes_opensims_format_and_reports_quality(tmp_path):
     out, moments = tmp_path / "a.sto", tmp_path / "m.sto"
     arguments = [*written(tmp_path), *OPTIONS, "--rate", "20", "--moments", str(moments)]
     done = CliRunner().invoke(command, [*arguments, "-o", str(out), "--json"])
@@ -213,7 +213,7 @@ def test_the_command_writes_what_opensim_would_and_says_how_good_it_is(tmp_path)
     assert f"{out}: 21 rows, " in again.stdout
 
 
-def test_frames_are_those_that_motion_and_forces_cover(tmp_path):
+def test_frames_cover_the_time_of_both_motion_and_forces(tmp_path):
     forces = standing()
     part = (TIME > 0.195) & (TIME < 0.805)
     short = replace(forces, time=TIME[part], data=forces.data[part])
@@ -225,7 +225,7 @@ def test_frames_are_those_that_motion_and_forces_cover(tmp_path):
         simulate(*map(Path, written(tmp_path, forces=short)), start=0.1, **run)
 
 
-def test_forces_that_do_not_carry_the_body_are_told(tmp_path):
+def test_forces_that_do_not_balance_the_weight_are_reported(tmp_path):
     arguments = [*OPTIONS, "--rate", "5", "-o", str(tmp_path / "a.sto")]
     done = CliRunner().invoke(command, [*written(tmp_path, forces=standing(300.0)), *arguments])
     assert "of the body weight is not balanced" in done.stderr
@@ -237,7 +237,7 @@ def test_forces_that_do_not_carry_the_body_are_told(tmp_path):
     assert "0.0 N (0% of the weight)" in done.stdout
 
 
-def test_a_motion_beyond_the_muscles_is_told(tmp_path):
+def test_a_motion_too_demanding_for_the_muscles_is_reported(tmp_path):
     arguments = [*written(tmp_path, forces=standing(20000.0)), *OPTIONS, "--rate", "5"]
     done = CliRunner().invoke(command, [*arguments, "-o", str(tmp_path / "a.sto")])
     assert done.exit_code == 0, done.output
@@ -275,7 +275,7 @@ def test_a_real_walk_agrees_with_opensim(shared_data):
 
 
 @pytest.mark.shared_data
-def test_without_segment_lengths_moments_are_worse_but_alike(shared_data):
+def test_without_segment_lengths_moments_are_similar_but_worse(shared_data):
     folder = shared_data / "opensim_walk3d"
     options = {"plates": PLATES, "cutoff": 0.0, "rate": 25.0, "start": 0.5, "end": 1.75}
     files = (folder / "coordinates.sto", folder / "grf_walk.mot")

@@ -1,4 +1,4 @@
-"""The MuJoCo route without MuJoCo: sharing, motion, ground, sizes and wrong use, by hand."""
+"""The MuJoCo route without MuJoCo: sharing, motion, ground reaction, sizes and wrong use."""
 
 import sys
 from dataclasses import replace
@@ -35,12 +35,12 @@ from nem2e_tf.simulate.mujoco.route import LOWEST, share
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 7), st.integers(1, 40), st.integers(0, 10**6), st.floats(0, 3))
-def test_sharing_is_the_optimum_that_a_general_solver_finds(joints, muscles, seed, size):
+def test_sharing_agrees_with_a_general_solver(joints, muscles, seed, size):
     random = np.random.default_rng(seed)
     strength = random.normal(0, 40, (joints, muscles))
     moment = random.normal(0, 10**size, joints)
     found = share(strength, moment)
-    # min |a|^2 + |moment - strength a|^2 over LOWEST <= a <= 1: the reserves are what is left.
+    # min |a|^2 + |moment - strength a|^2 over LOWEST <= a <= 1: the reserves are the rest.
     table = np.vstack([np.eye(muscles), strength])
     goal = np.concatenate([np.zeros(muscles), moment])
     other = lsq_linear(table, goal, bounds=(LOWEST, 1), method="bvls", tol=1e-14)
@@ -48,13 +48,13 @@ def test_sharing_is_the_optimum_that_a_general_solver_finds(joints, muscles, see
     np.testing.assert_allclose(strength @ found.activation + found.reserve, moment, atol=1e-6)
 
 
-def test_what_muscles_cannot_give_is_in_the_reserve():
+def test_the_reserve_gives_the_rest_of_the_moment():
     found = share(np.array([[30.0, -20.0]]), np.array([100.0]))
     np.testing.assert_allclose(found.activation, [1, LOWEST])
     np.testing.assert_allclose(found.reserve, [100 - 30 + 20 * LOWEST])
 
 
-def test_the_guess_changes_nothing_but_the_way():
+def test_the_first_guess_does_not_change_the_solution():
     random = np.random.default_rng(1)
     strength, moment = random.normal(0, 50, (7, 40)), random.normal(0, 50, 7)
     plain = share(strength, moment)
@@ -79,7 +79,7 @@ def test_motion_keeps_names_and_numbers():
     )
 
 
-def test_degrees_paths_and_backward_knees_are_read_alike():
+def test_degrees_paths_and_negative_knees_are_equivalent():
     made = coordinates(mtp_angle_r=0.1 * TIME)
     plain = motion_from(made, cutoff=0)
     turned = made.data.copy()
@@ -100,7 +100,7 @@ def test_degrees_paths_and_backward_knees_are_read_alike():
     assert any("knee flexion is negative" in note for note in again.notes)
 
 
-def test_the_unit_of_angles_may_be_said_where_the_file_does_not():
+def test_the_unit_of_angles_can_be_given_if_the_file_has_none():
     made = replace(coordinates(), in_degrees=None)
     rad, degrees = (motion_from(made, cutoff=0, in_degrees=unit) for unit in (False, True))
     np.testing.assert_allclose(np.deg2rad(rad.angles), degrees.angles)
@@ -109,7 +109,7 @@ def test_the_unit_of_angles_may_be_said_where_the_file_does_not():
         motion_from(coordinates(), in_degrees=True)
 
 
-def test_only_coordinates_that_are_used_have_to_be_single():
+def test_only_used_coordinates_must_be_unique():
     made = coordinates(force=TIME)
     doubled = replace(
         made, labels=(*made.labels, "force"), data=np.hstack([made.data, made.data[:, :1]])
@@ -120,7 +120,7 @@ def test_only_coordinates_that_are_used_have_to_be_single():
         motion_from(doubled)
 
 
-def test_uneven_times_are_resampled_and_told():
+def test_uneven_times_are_resampled_with_a_note():
     time = TIME + 0.002 * np.sin(20 * TIME)
     motion = motion_from(coordinates(time), cutoff=0)
     expected = 1 + 0.02 * np.sin(2 * np.pi * motion.time)
@@ -128,7 +128,7 @@ def test_uneven_times_are_resampled_and_told():
     assert any("uneven steps" in note for note in motion.notes)
 
 
-def test_the_filter_takes_out_what_is_fast():
+def test_the_filter_removes_high_frequencies():
     noisy = coordinates(pelvis_tx=np.sin(2 * np.pi * TIME) + 0.1 * np.sin(2 * np.pi * 40 * TIME))
     motion = motion_from(noisy, cutoff=6.0)
     middle = slice(20, 81)
@@ -157,7 +157,7 @@ def test_motions_that_cannot_be_used_are_refused(change, options, message):
         motion_from(change(coordinates()), **options)
 
 
-def test_moments_are_about_the_origin_and_lines_between_samples():
+def test_moments_are_about_the_origin_and_interpolated_linearly():
     ground = ground_from(standing(), PLATES)
     # 350 N up at z = 0.1 m: moment -35 N m about x.
     expected = [0, 350, 0, -35, 0, 0]
@@ -193,7 +193,7 @@ def test_forces_that_cannot_be_right_are_refused(change, message):
         ground_from(change(standing()), PLATES)
 
 
-def test_forces_have_to_cover_the_motion_without_gaps():
+def test_forces_must_cover_the_motion_without_gaps():
     ground = ground_from(standing(), PLATES)
     with pytest.raises(InputError, match=r"from 0.5 to 1.2 s, found 0 to 1 s"):
         ground.at(np.array([0.5, 1.2]))
@@ -230,7 +230,7 @@ def test_models_without_sizes_are_refused(tmp_path, text, message):
         read_sizes(tmp_path / "scaled.osim")
 
 
-def test_without_mujoco_one_line_says_what_to_install(tmp_path, monkeypatch):
+def test_without_mujoco_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     done = CliRunner().invoke(
         command, [*written(tmp_path), *OPTIONS, "-o", str(tmp_path / "a.sto")]

@@ -1,4 +1,4 @@
-"""Stages in a chain, with a stand-in for OpenSim: whole or nothing, told in one line, run once."""
+"""Stages in a chain, with a stand-in for OpenSim: complete or absent, one-line errors, run once."""
 
 import dataclasses
 import importlib.util
@@ -50,11 +50,11 @@ def test_from_markers_to_activations(trial, tmp_path, capsys):
     assert chain["finished"]
     assert [stage["stage"] for stage in chain["stages"]] == ["ik", "so"]
     assert "marker error: RMS" in (out / "ik" / "opensim.log").read_text()
-    # Room for the filter on both sides, and no more than there is.
+    # Room for the filter on both sides, within the recording.
     assert (stages["ik"]["span"], stages["so"]["span"]) == ([0, 1.6], [0, 1.5])
 
 
-def test_what_is_finished_is_not_run_again(trial, tmp_path, capsys):
+def test_finished_stages_are_not_run_again(trial, tmp_path, capsys):
     out = tmp_path / "out"
     arguments = ("simulate", "chain", *trial.chain(), "-o", out)
     call(capsys, *arguments)
@@ -64,7 +64,7 @@ def test_what_is_finished_is_not_run_again(trial, tmp_path, capsys):
     assert len(trial.calls) == 3
     assert "ik, so (2 finished before)" in printed
     assert (out / "activation.sto").read_bytes() == before
-    # Another setting of the second stage; a file of it changed; then the markers changed.
+    # First a setting of the second stage changes, then one of its files, then the markers.
     call(capsys, *arguments, "--cutoff", 8)
     assert trial.calls[3:] == ["InverseDynamicsTool", "AnalyzeTool"]
     (out / "so" / "id.sto").write_text("spoilt")
@@ -94,7 +94,7 @@ def test_joint_angles_need_no_inverse_kinematics(trial, tmp_path, capsys):
         ("empty", ["so: expected rows in so_StaticOptimization_activation.sto, found none"]),
     ],
 )
-def test_what_opensim_gets_wrong_is_one_line(trial, tmp_path, capsys, monkeypatch, manner, words):
+def test_failures_of_opensim_are_one_line(trial, tmp_path, capsys, monkeypatch, manner, words):
     monkeypatch.setenv("FAKE_OPENSIM", manner)
     out = tmp_path / "out"
     line = refused(capsys, "simulate", "chain", *trial.chain(), "-o", out)
@@ -106,21 +106,21 @@ def test_what_opensim_gets_wrong_is_one_line(trial, tmp_path, capsys, monkeypatc
     assert json.loads((out / "chain.json").read_text()) == {"finished": False}
     left = {path.name for path in out.iterdir()} - {"ik"}
     assert left == {"chain.json", f"{stage}.failed.log"}
-    # Once it works, it goes on from there.
+    # Once OpenSim works, the chain continues from there.
     monkeypatch.setenv("FAKE_OPENSIM", "fine")
     assert call(capsys, "simulate", "chain", *trial.chain(), "-o", out)[0] == 0
     assert not list(out.glob("*.log"))
     assert trial.calls.count("InverseKinematicsTool") == (1 if stage == "so" else 2)
 
 
-def test_a_damaged_table_is_rescued(trial, tmp_path, capsys, monkeypatch):
+def test_a_damaged_table_is_repaired(trial, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("FAKE_OPENSIM", "damaged")
     out = tmp_path / "out"
     assert call(capsys, "simulate", "chain", *trial.chain(), "-o", out)[0] == 0
     assert read_storage(out / "so" / "so_StaticOptimization_activation.sto").notes == ()
 
 
-def test_gates_not_passed_are_shown_and_can_stop(trial, tmp_path, capsys, monkeypatch):
+def test_failed_gates_are_shown_and_can_stop(trial, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("FAKE_OPENSIM", "far")
     out = tmp_path / "out"
     code, printed, _ = call(capsys, "simulate", "chain", *trial.chain(), "-o", out)
@@ -132,7 +132,7 @@ def test_gates_not_passed_are_shown_and_can_stop(trial, tmp_path, capsys, monkey
 
 
 def change(folder, what):
-    """Spoil one of the inputs."""
+    """Damage one of the inputs."""
     if what == "marker":
         write_markers(folder / "walk.trc", names=("A", "B", "C"))
     elif what == "forces":
@@ -181,7 +181,7 @@ def test_bad_input_is_refused_before_anything_runs(trial, tmp_path, capsys, what
     assert not (tmp_path / "out").exists()
 
 
-def test_without_opensim_it_says_what_to_install(trial, tmp_path, capsys, monkeypatch):
+def test_without_opensim_the_error_says_how_to_install_it(trial, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv(PYTHON)
     find = importlib.util.find_spec
     monkeypatch.setattr(
@@ -210,7 +210,7 @@ def test_an_output_folder_of_others_is_left_alone(trial, tmp_path, capsys):
     assert (stage / "notes.txt").read_text() == "mine"
 
 
-def test_progress_tells_the_time_left(trial, tmp_path, capsys, monkeypatch):
+def test_progress_shows_the_remaining_time(trial, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("FAKE_OPENSIM", "slow")
     _, _, err = call(capsys, "simulate", "chain", *trial.chain(), "-o", tmp_path / "out")
     shares = [line for line in err.splitlines() if line.startswith("nem2e-tf: ik: ")]

@@ -1,4 +1,4 @@
-"""What simulation reads before OpenSim runs: models, loads, motion, markers."""
+"""Inputs that are read before OpenSim runs: models, loads, motion, markers."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def model(tmp_path):
     return read_model(tmp_path / "model.osim")
 
 
-def test_a_model_tells_what_is_free_driven_and_root(model):
+def test_free_dependent_and_root_coordinates_of_a_model(model):
     assert model.free == COORDINATES
     assert model.residual == ("pelvis_tilt", "pelvis_ty")
     assert model.muscles == MUSCLES
@@ -51,7 +51,7 @@ def test_a_model_tells_what_is_free_driven_and_root(model):
         ("treadmill_walk/model.osim", 80, 21, 86.04),
     ],
 )
-def test_models_of_all_ages_are_read(shared_data, name, muscles, free, mass):
+def test_models_of_all_versions_are_read(shared_data, name, muscles, free, mass):
     found = read_model(shared_data / name)
     assert (len(found.muscles), len(found.free)) == (muscles, free)
     assert found.mass == pytest.approx(mass, rel=1e-5)
@@ -84,18 +84,18 @@ def test_a_model_that_cannot_be_read_is_refused(tmp_path, model):
         (("ground_force_", "1_ground_force_"), ("calcn_r", "calcn_l")),
     ],
 )
-def test_plates_are_told_by_their_names(tmp_path, model, prefixes, bodies):
+def test_plates_are_assigned_by_their_names(tmp_path, model, prefixes, bodies):
     write_forces(tmp_path / "forces.mot", prefixes=prefixes)
     loads = read_loads(tmp_path / "forces.mot", model)
     assert [load.body for load in loads.loads] == list(bodies)
     assert [load.force for load in loads.loads] == [f"{prefix}v" for prefix in prefixes]
     assert bool(loads.notes) == (prefixes[1] == "1_ground_force_")
-    # one foot stands until 0.2 s, then both
+    # one foot is in contact until 0.2 s, then both
     assert loads.peak(0, 0.19) == 700
     assert loads.peak(0, 1) == 1400
 
 
-def test_plates_that_do_not_tell_are_to_be_named(tmp_path, model):
+def test_plates_with_ambiguous_names_must_be_assigned(tmp_path, model):
     file = tmp_path / "forces.mot"
     write_forces(file, prefixes=("force_a_", "force_b_"))
     with pytest.raises(InputError) as error:
@@ -127,7 +127,7 @@ def test_a_force_that_is_nan_is_refused(tmp_path, model):
 
 
 @pytest.mark.shared_data
-def test_loads_as_xml_are_taken_as_they_are(shared_data):
+def test_loads_as_xml_are_used_unchanged(shared_data):
     folder = shared_data / "opensim_walk3d"
     model = read_model(folder / "subject_walk_scaled.osim")
     written, found = (read_loads(folder / f"grf_walk.{kind}", model) for kind in ("xml", "mot"))
@@ -164,7 +164,7 @@ def test_paths_of_coordinates_become_names(tmp_path, model):
 
 
 def test_uneven_time_is_made_even(tmp_path, model):
-    """As residual reduction writes it: steps of 1e-7 to 1e-2 s."""
+    """Steps of 1e-7 to 1e-2 s, as residual reduction writes them."""
     steps = np.tile([1e-7, 1e-4, 1e-2], 60)
     time = np.concatenate([[0.0], np.cumsum(steps)])
     write_angles(tmp_path / "angles.sto", time=time)

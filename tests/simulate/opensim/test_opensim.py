@@ -1,4 +1,4 @@
-"""Stages with OpenSim itself, on recordings, against what OpenSim and others found.
+"""Stages with OpenSim itself, on recordings, compared with published results.
 
 Tolerances are those of OpenSim's own tests (Applications/*/tests in opensim-core): inverse
 kinematics 0.2 degrees; scaling 1e-6 m; residual reduction 0.5 degrees and 1e-4 m of the torso's
@@ -115,9 +115,9 @@ def test_inverse_kinematics(gait, tmp_path, kind):
     assert len(found) == 23
     assert max(found.values()) < 0.2
     assert all(gate.passed for gate in result.gates)
-    # The tasks that the example's setup names are not part of it.
+    # The example does not include the tasks that its setup names.
     assert (kind == "own") == any(
-        "Tasks_uniform.xml, which is not there" in note for note in result.notes
+        "Tasks_uniform.xml, which is missing" in note for note in result.notes
     )
 
 
@@ -160,7 +160,7 @@ def test_residual_reduction(gait, tmp_path, kind):
 
 
 def test_computed_muscle_control(gait, tmp_path):
-    """With the muscles OpenSim's test takes: it renames Thelen2003Muscle to its older formula.
+    """With the muscles of OpenSim's test, which renames Thelen2003Muscle to its older formula.
 
     With today's formula activations differ by up to 0.12 from the same standard.
     """
@@ -192,8 +192,8 @@ def test_computed_muscle_control(gait, tmp_path):
     assert "reserve" in {gate.name for gate in result.gates}
 
 
-def test_computed_muscle_control_by_a_users_setup(gait, tmp_path):
-    """As it is, today's muscles: kinematics within 0.02 rad of the standard all the same."""
+def test_computed_muscle_control_with_a_users_setup(gait, tmp_path):
+    """With today's muscles the kinematics are still within 0.02 rad of the standard."""
     folder = gait / "cmc"
     result = run_stage(CMC, folder / "subject01_Setup_CMC.xml", tmp_path / "out")
     states = differences(result.outputs["states"], folder / "expected_states.sto")
@@ -281,7 +281,7 @@ def test_moco_inverse(shared_data, tmp_path):
     assert (found.time[0], found.time[-1]) == (0.6, pytest.approx(0.65))
     assert "/forceset/soleus_r/activation" in found.labels
     assert {gate.name for gate in result.gates} == {"residual force", "residual moment", "reserve"}
-    # the same problem by a user's own setup file
+    # the same problem with a setup file of the user
     setup = tmp_path / "own.xml"
     given = {"folder": folder, "motion": result.folder / "motion.sto"}
     text = OWN_MOCO.format(**given, iterations=2000)
@@ -292,7 +292,7 @@ def test_moco_inverse(shared_data, tmp_path):
         [gate.value for gate in result.gates]
     )
     assert run_stage(MOCO, setup, tmp_path / "own").reused
-    # one that is given up, and what it must name
+    # without a solution, and with missing elements
     setup.write_text(OWN_MOCO.format(**given, iterations=1))
     with pytest.raises(InputError, match="MocoInverse found no solution: Maximum_Iterations"):
         run_stage(MOCO, setup, tmp_path / "own")
@@ -318,7 +318,7 @@ def test_from_markers_to_activations_in_one_command(shared_data, tmp_path, capsy
     assert table.labels == read_model(folder / "subject_walk_scaled.osim").muscles
     assert len(table.labels) == 80
     assert (table.data >= 0).all()
-    # single stance of the right leg: its calf works and the other one rests
+    # single stance of the right leg: its calf is active and the other is not
     assert table.column("soleus_r").mean() > table.column("soleus_l").mean() + 0.05
     stages = json.loads((tmp_path / "out" / "chain.json").read_text())["stages"]
     assert [stage["stage"] for stage in stages] == ["ik", "so"]

@@ -1,4 +1,4 @@
-"""What simulation makes of what OpenSim wrote; setup files of users; projects."""
+"""Gates and tables of finished stages; setup files of users; projects."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ from nem2e_tf.simulate.opensim.stage import (
 )
 
 
-def test_gates_measure_what_they_say():
+def test_values_and_limits_of_the_gates():
     largest, rms = marker_gates(np.array([0.01, 0.05]), np.array([0.01, 0.015]), where="R.Toe")
     assert (largest.value, largest.passed, largest.where) == (5, False, "R.Toe")
     assert (rms.value, rms.passed) == (1.5, True)
@@ -52,7 +52,7 @@ def test_gates_measure_what_they_say():
     assert (distance.value, distance.passed) == (pytest.approx(1), True)
 
 
-def test_tables_that_opensim_promised_are_verified(tmp_path):
+def test_tables_of_opensim_are_verified(tmp_path):
     with pytest.raises(InputError) as error:
         verified(tmp_path, "q.sto", stage="rra", span=(0, 1))
     said(error, "rra: expected OpenSim to write q.sto, found no such file")
@@ -66,8 +66,8 @@ def test_tables_that_opensim_promised_are_verified(tmp_path):
 
 
 @pytest.mark.shared_data
-def test_damaged_states_are_rescued(tmp_path, shared_data):
-    """A file as OpenSim 4.6 leaves it at its exit: stale bytes over its start."""
+def test_damaged_states_are_repaired(tmp_path, shared_data):
+    """A file as OpenSim 4.6 leaves it at its exit, with old bytes over its start."""
     corpus = shared_data / "storage_corpus"
     damaged = [
         file
@@ -108,7 +108,7 @@ def test_activations_are_muscles_in_even_time(tmp_path):
     said(error, "activation of c")
 
 
-def test_a_users_setup_is_taken_over(tmp_path):
+def test_a_users_setup_gets_absolute_inputs_and_new_outputs(tmp_path):
     write_model(tmp_path / "model.osim")
     write_markers(tmp_path / "walk.trc")
     setup = tmp_path / "setup.xml"
@@ -159,7 +159,7 @@ cutoff = 10.0
 """
 
 
-def test_a_project_hands_its_keys_down(tmp_path):
+def test_keys_of_a_project_apply_to_the_levels_below(tmp_path):
     file = tmp_path / "project.toml"
     file.write_text(PROJECT)
     first, second = read_project(file)
@@ -192,7 +192,7 @@ def test_a_wrong_project_is_refused(tmp_path, old, new, words):
     said(error, "project.toml", *words)
 
 
-def test_nothing_of_it_imports_opensim():
+def test_no_module_imports_opensim():
     names = "chain", "kinematics", "activation", "tracking", "worker"
     code = (
         "import importlib, sys\n"

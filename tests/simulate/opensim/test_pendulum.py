@@ -1,4 +1,4 @@
-"""OpenSim on a leg that hangs from a fixed pelvis: what it has to find is known."""
+"""OpenSim on a leg that hangs from a fixed pelvis: the exact results are known."""
 
 import json
 
@@ -48,7 +48,7 @@ PLACES = {"hip": (0.02, -0.02, 0.05), "knee": (0.0, -0.4, 0.05), "shin": (0.03, 
 
 
 def angle(time):
-    """Flexion that rises slowly, so that gravity alone has to be held, in radians."""
+    """Flexion that rises slowly, so that only gravity must be balanced, in radians."""
     return 0.3 + 0.1 * time
 
 
@@ -81,7 +81,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_angles_and_activation_of_a_leg_held_up(folder, capsys):
+def test_angles_and_activation_of_a_raised_leg(folder, capsys):
     arguments = ["simulate", "chain", "--model", folder / "model.osim"]
     arguments += ["--motion", folder / "leg.trc", "--forces", folder / "forces.mot"]
     arguments += ["--load", "leg=plate_force_v", "--start", 0.3, "--end", 0.7]
@@ -91,7 +91,7 @@ def test_angles_and_activation_of_a_leg_held_up(folder, capsys):
     angles = read_storage(folder / "out" / "ik" / "ik.mot")
     found = np.radians(angles.column("hip_flexion_r"))
     np.testing.assert_allclose(found, angle(angles.time), atol=1e-4)
-    # m g l sin(angle) at 0.5 s, which inverse dynamics finds and the muscle makes alone
+    # m g l sin(angle) at 0.5 s, computed by inverse dynamics and balanced by the muscle alone
     moments = read_storage(folder / "out" / "so" / "id.sto")
     held = np.interp(0.5, moments.time, moments.column("hip_flexion_r_moment"))
     assert held == pytest.approx(7 * 9.80665 * 0.2 * np.sin(0.35), rel=0.01)
