@@ -18,7 +18,13 @@ from nem2e_tf.names import ALL_ENTIRE, EACH
 
 @click.command(name="cv")
 @click.argument("cohort", type=PATH)
-@click.option("--model", "models", multiple=True, required=True, help="Entry; may be repeated.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    required=True,
+    help="Entry of the zoo, or FILE.py:FUNCTION; may be repeated.",
+)
 @pattern_option("patterns", multiple=True, default=(ALL_ENTIRE,))
 @fitting_options
 @click.option(

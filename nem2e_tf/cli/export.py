@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from nem2e_tf.cli.options import json_option, output_option
+from nem2e_tf.cli.options import execute_source_option, json_option, output_option
 
 SIGNATURES = {
     "--attention": "refine_with_attention",
@@ -72,6 +72,7 @@ SIGNATURES = {
     "as a share of it.",
 )
 @click.option("--no-latency", is_flag=True, help="Do not time the files.")
+@execute_source_option
 @json_option("the result")
 @output_option("Folder to write.")
 def command(
@@ -91,6 +92,7 @@ def command(
     largest_difference: float | None,
     largest_change: float | None,
     no_latency: bool,
+    execute_source: bool,
     as_json: bool,
     output: Path,
 ) -> None:
@@ -115,14 +117,14 @@ def command(
     from nem2e_tf.export.context import LIMITS
     from nem2e_tf.export.exporter import export
     from nem2e_tf.io.quiet import quiet_stderr
-    from nem2e_tf.refiners.refiner import load_info
+    from nem2e_tf.refiners.refiner import load_info, load_refiner
 
     load_info(refiner)  # before TensorFlow, which takes seconds to load
     own = {"difference": largest_difference, "rmse": largest_change}
     given = {key: value for key, value in own.items() if value is not None}
     with quiet_stderr():
         result = export(
-            refiner,
+            load_refiner(refiner, execute_source=execute_source),
             output,
             formats=formats,
             precisions=precisions,

@@ -25,6 +25,15 @@ def json_option(what: str, /) -> Callable[[Function], Function]:
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what} as JSON.")
 
 
+def execute_source_option(function: Function) -> Function:
+    """Add the option ``--execute-source``."""
+    return click.option(
+        "--execute-source",
+        is_flag=True,
+        help="Run source.py of a refiner folder, which defines its layers. Read it first.",
+    )(function)
+
+
 def pattern_option(name: str, /, **more: Any) -> Callable[[Function], Function]:
     """Make the option ``--pattern``; `name` is the parameter's."""
     words = f"{', '.join(PATTERNS[:-1])} or {PATTERNS[-1]}"
@@ -88,6 +97,9 @@ def entry_options(texts: tuple[str, ...], models: tuple[str, ...]) -> dict[str, 
     >>> entry_options(("tcn.dilations=(1, 2)", "tcn.causal=True"), ("tcn", "lstm"))
     {'tcn': {'dilations': (1, 2), 'causal': True}}
     """
+    from nem2e_tf.zoo.source import entry_name
+
+    models = tuple(map(entry_name, models))
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
         left, equals, right = text.partition("=")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from nem2e_tf.cli.options import output_option
+from nem2e_tf.cli.options import execute_source_option, output_option
 from nem2e_tf.errors import InputError
 
 
@@ -23,6 +23,7 @@ from nem2e_tf.errors import InputError
 @click.option(
     "--events", type=click.Path(path_type=Path), help="CSV with columns start and end, in seconds."
 )
+@execute_source_option
 @output_option("Storage file to write.")
 def command(
     refiner: Path,
@@ -32,6 +33,7 @@ def command(
     plate: str | None,
     threshold: float | None,
     events: Path | None,
+    execute_source: bool,
     output: Path,
 ) -> None:
     """Refine an activation file, cycle by cycle, on its own time grid.
@@ -69,7 +71,9 @@ def command(
         )
         notes += [f"{ground_reaction}: {note}" for note in (*forces.notes, *found)]
     with quiet_stderr():
-        refined = refine_recording(load(refiner), recording, cycles, side=side[0])
+        refined = refine_recording(
+            load(refiner, execute_source=execute_source), recording, cycles, side=side[0]
+        )
     notes += [f"{activation}: {note}" for note in refined.notes]
     write_storage(output, refined.storage)
     for note in notes:

@@ -17,7 +17,7 @@ from nem2e_tf.names import ALL_ENTIRE
 
 @click.command(name="train")
 @click.argument("cohort", type=PATH)
-@click.option("--model", required=True, help="Entry of the zoo.")
+@click.option("--model", required=True, help="Entry of the zoo, or FILE.py:FUNCTION.")
 @pattern_option("pattern", default=ALL_ENTIRE)
 @fitting_options
 @click.option("--licence", default="", help="Licence of the weights, recorded with them.")
@@ -45,7 +45,7 @@ def command(
             cohort,
             model,
             out=out,
-            options=entry_options(options, (model,)).get(model),
+            options=next(iter(entry_options(options, (model,)).values()), None),
             quarter_samples=int(quarter_samples),
             on_epoch=lambda epoch: status.update(f"training {model}, epoch {epoch}"),
             on_note=lambda note: click.echo(f"nem2e-tf: note: {note}", err=True),

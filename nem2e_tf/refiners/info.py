@@ -80,6 +80,9 @@ class RefinerInfo:
         Of nem2e-tf, keras, tensorflow, numpy and python; noted on saving.
     files : dict of str to ModelFile
         Muscle, or ``joint``, to its file; noted on saving.
+    source : dict
+        ``file``, ``function`` and ``sha256`` of the source of a refiner of the user's own; also
+        ``copy``, a file in the refiner folder, if that source defines layers of the model.
     samples : int
         Samples of a cycle: 20.
     """
@@ -102,6 +105,7 @@ class RefinerInfo:
     n_parameters: int = 0
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, ModelFile] = field(default_factory=dict)
+    source: dict[str, str] = field(default_factory=dict)
     samples: int = SAMPLES
 
     @cached_property

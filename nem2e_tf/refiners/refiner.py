@@ -5,8 +5,10 @@ one a muscle (``each``), and ``reference.npz``: real cycles on which every expor
 with the refiner it came from.
 """
 
+import inspect
 import os
 import platform
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +30,8 @@ from nem2e_tf.io.files import (
 )
 from nem2e_tf.refiners.info import MARKER, ModelFile, Muscle, Reference, RefinerInfo
 from nem2e_tf.refiners.patterns import Composition, arrange, as_cycles, compose
+from nem2e_tf.zoo.models import all_layers
+from nem2e_tf.zoo.source import Source
 
 __all__ = [
     "ModelFile",
@@ -42,6 +46,7 @@ __all__ = [
 ]
 
 REFERENCE = "reference.npz"
+SOURCE = "source.py"
 ROWS_AT_ONCE = 256
 
 
@@ -59,6 +64,8 @@ class Refiner:
         are inside the model.
     reference : Reference
         Real cycles for checks.
+    source : Source, optional
+        Of a refiner of the user's own whose models have layers that it defines.
 
     Examples
     --------
@@ -73,6 +80,7 @@ class Refiner:
     info: RefinerInfo
     models: Mapping[str, Any]
     reference: Reference
+    source: Source | None = None
 
     @classmethod
     def load(cls, folder: "str | os.PathLike[str]") -> "Refiner":
@@ -81,7 +89,7 @@ class Refiner:
 
     def save(self, folder: "str | os.PathLike[str]") -> "Refiner":
         """Write a refiner folder, whole or not at all; see `save_refiner`."""
-        return save_refiner(folder, self.models, self.info, self.reference)
+        return save_refiner(folder, self.models, self.info, self.reference, source=self.source)
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -154,6 +162,8 @@ def save_refiner(
     models: Mapping[str, Any],
     info: RefinerInfo,
     reference: Reference,
+    *,
+    source: Source | None = None,
 ) -> Refiner:
     """Check the parts of a refiner, put them together and write its folder, whole or not at all.
 
@@ -167,6 +177,9 @@ def save_refiner(
         What it is; files, versions and the number of parameters are filled in here.
     reference : Reference
         Real cycles for checks of exported files.
+    source : Source, optional
+        Of a refiner of the user's own. Copied into the folder if it defines layers of the models,
+        which cannot be loaded without it.
 
     Returns
     -------
@@ -197,8 +210,15 @@ def save_refiner(
         versions=_versions(keras),
     )
     own = {name: models[name] for name in plan.models}
+    if source is not None:
+        about = {"file": source.file, "function": source.function, "sha256": source.sha256}
+        if any(_is_custom(layer) for model in own.values() for layer in all_layers(model)):
+            about["copy"] = SOURCE
+        else:
+            source = None
+        complete = replace(complete, source=about)
     if folder is None:
-        return Refiner(complete, own, reference)
+        return Refiner(complete, own, reference, source)
     refuse_foreign_files(folder)
     with replacing_folder(folder, marker=MARKER) as temporary:
         files = {}
@@ -207,9 +227,11 @@ def save_refiner(
             models[name].save(temporary / file)
             files[name] = ModelFile(file, sha256(temporary / file))
         _save_reference(temporary / REFERENCE, reference)
+        if source is not None:
+            (temporary / SOURCE).write_bytes(source.text.encode())
         complete = replace(complete, files=files)
         write_json(temporary / MARKER, complete.to_json())
-    return Refiner(complete, own, reference)
+    return Refiner(complete, own, reference, source)
 
 
 def refuse_foreign_files(folder: "str | os.PathLike[str]") -> None:
@@ -249,8 +271,15 @@ def load_info(folder: "str | os.PathLike[str]") -> RefinerInfo:
     return RefinerInfo.from_json(read_json(path / MARKER), source=path / MARKER)
 
 
-def load_refiner(folder: "str | os.PathLike[str]") -> Refiner:
+def load_refiner(folder: "str | os.PathLike[str]", *, execute_source: bool = False) -> Refiner:
     """Read a refiner folder; each model's SHA-256 is checked first, and no code is unpickled.
+
+    Parameters
+    ----------
+    folder : path-like
+    execute_source : bool
+        Run the folder's ``source.py``, which defines layers of a refiner of the user's own. It is
+        Python that can do anything: read it first. Refiners of the zoo need none.
 
     Raises
     ------
@@ -270,19 +299,59 @@ def load_refiner(folder: "str | os.PathLike[str]") -> Refiner:
             )
     reference = _load_reference(path / REFERENCE)
     keras = load_keras()
+    source, layers = _load_source(path, info, execute=execute_source)
     models = {}
     for name in info.composition.models:
         file = path / info.files[name].file
         try:
-            models[name] = keras.saving.load_model(file, compile=False, safe_mode=True)
+            models[name] = keras.saving.load_model(
+                file, custom_objects=layers, compile=False, safe_mode=True
+            )
         except Exception as error:
+            if source is not None and not execute_source:
+                raise InputError(
+                    f"{path / SOURCE}: expected permission to run this file, which defines layers "
+                    "of the refiner, found none; read it, then load the refiner with "
+                    "execute_source=True, on the command line with --execute-source"
+                ) from None
             # Keras raises whatever the failing layer raised; the user needs one line
             first = str(error).strip().splitlines()[:1]
             raise InputError(
                 f"{file}: expected a Keras model, cannot load it ({''.join(first)[:200]})"
             ) from error
         _check_shapes(name, models[name], info.composition)
-    return Refiner(info, models, reference)
+    return Refiner(info, models, reference, source)
+
+
+def _load_source(
+    path: Path, info: RefinerInfo, *, execute: bool
+) -> tuple[Source | None, dict[str, Any]]:
+    """Read the source copied into a refiner folder, and its layers if it may be executed."""
+    if "copy" not in info.source:
+        return None, {}
+    try:
+        source = Source.from_dict(
+            {**info.source, "text": (path / SOURCE).read_bytes().decode("utf-8")}
+        )
+    except (OSError, UnicodeDecodeError, KeyError, InputError) as error:
+        raise InputError(
+            f"{path / SOURCE}: expected the source that the refiner was trained with, found "
+            f"another or none ({error}); train it again"
+        ) from None
+    if not execute:
+        return source, {}
+    import keras
+
+    defined = vars(sys.modules[source.load().__module__])
+    return source, {
+        name: value
+        for name, value in defined.items()
+        if inspect.isclass(value) and issubclass(value, keras.Layer)
+    }
+
+
+def _is_custom(layer: Any) -> bool:
+    return type(layer).__module__.partition(".")[0] not in ("keras", "nem2e_tf")
 
 
 def load_keras() -> Any:
@@ -305,7 +374,8 @@ def load_keras() -> Any:
 
 def _written(marker: Path) -> list[str]:
     info = RefinerInfo.from_json(read_json(marker), source=marker)
-    return [REFERENCE, *(item.file for item in info.files.values())]
+    copied = [SOURCE] if "copy" in info.source else []
+    return [REFERENCE, *copied, *(item.file for item in info.files.values())]
 
 
 def _check_shapes(name: str, model: Any, plan: Composition) -> None:

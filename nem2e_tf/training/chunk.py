@@ -5,7 +5,7 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,7 @@ from nem2e_tf.training.rows import (
 )
 from nem2e_tf.training.run_folder import FitResult, weights_digest
 from nem2e_tf.zoo.blocks import chosen, in_blocks
+from nem2e_tf.zoo.models import all_layers
 
 
 def set_up_tensorflow() -> None:
@@ -51,12 +52,22 @@ def set_up_tensorflow() -> None:
 
     # It would fold transposed weights back into each of the products that they were made for.
     tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    # Keras' convolutions have no vectorised gradient, which the plan notes once.
+    tf.get_logger().setLevel("ERROR")
     # Raises once TensorFlow has run something: then its threads were chosen by whoever did that.
     try:
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(1)
     except RuntimeError:
         return
+
+
+def look_up(models: Iterable[zoo.AnyModel]) -> tuple[tuple[str, ...], tuple[zoo.Source, ...]]:
+    """Return the names of refiners and the sources of the user's own, whose files are run."""
+    given = list(models)
+    if not all(isinstance(model, str) and model in zoo.list_models() for model in given):
+        set_up_tensorflow()  # before a file imports Keras
+    return zoo.names_and_sources(given)
 
 
 @dataclass(eq=False)
@@ -149,9 +160,7 @@ class Workshop:
             key = (repr(configuration), problem.counterparts[index])
             if key not in self._networks:
                 keras_model = self._make(configuration, problem, index)
-                config = keras_model.get_config()
-                # Keras numbers its models, which makes no difference.
-                self._networks[key] = json.dumps({**config, "name": ""}, default=str)
+                self._networks[key] = _architecture(keras_model)
             first = networks.setdefault(self._networks[key], index)
             sorted_fits.setdefault(first, []).append(fit)
         return sorted_fits
@@ -309,6 +318,21 @@ class Workshop:
         model, fold = problem.models.index(fit.muscle), self.folds[fit.group]
         seen = problem.present[problem.target_rows(model, fold.train)].any(axis=0)
         return np.where(seen, problem.joined(refined), np.float32(np.nan))
+
+
+def _architecture(model: Any) -> str:
+    """Describe a network without the names that Keras numbers anew for each one."""
+    named = [model, *model.operations, *all_layers(model)]
+    numbers = {part.name: f"part {number}" for number, part in enumerate(named)}
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: renamed(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [renamed(item) for item in value]
+        return numbers.get(value, value) if isinstance(value, str) else value
+
+    return json.dumps(renamed(model.get_config()), default=str)
 
 
 def _groups(problem: Problem, model: int, fold: Fold, cycles: NDArray[np.intp]) -> NDArray[np.str_]:

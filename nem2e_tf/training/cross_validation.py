@@ -20,12 +20,13 @@ from nem2e_tf.evaluation.scoring import group_rmse, mean_pattern, mean_pattern_p
 from nem2e_tf.io.files import write_text
 from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH
 from nem2e_tf.training.backends.processes import Progress, check_jobs, fit_chunks
-from nem2e_tf.training.chunk import Workshop
+from nem2e_tf.training.chunk import Workshop, look_up
 from nem2e_tf.training.plan import Fold, Settings, folds_of, make_plan, refuse_both
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.recipe import recipe as recipe_of
 from nem2e_tf.training.rows import RowFiles, Store, Thinned, store_for
 from nem2e_tf.training.run_folder import MARKER, RunFolder, create_run, write_mean_patterns
+from nem2e_tf.zoo import AnyModel
 
 OnPlan = Callable[[RunFolder, list[int]], None]
 """Is called with the run and the chunks that are still to be fitted."""
@@ -33,7 +34,7 @@ OnPlan = Callable[[RunFolder, list[int]], None]
 
 def cross_validate(
     cohort: "Cohort | str | os.PathLike[str]",
-    models: "str | Sequence[str]",
+    models: "AnyModel | Iterable[AnyModel]",
     *,
     out: "str | os.PathLike[str] | None" = None,
     patterns: "str | Sequence[str]" = ALL_ENTIRE,
@@ -62,8 +63,10 @@ def cross_validate(
     cohort : Cohort or path-like
         A cohort, or its folder. A cohort in memory is written into the run folder while fits run;
         give the folder of a large one.
-    models : str or sequence of str
-        Entries of the zoo, such as ``["linear", "seq2seq"]``.
+    models : str, callable, or sequence of these
+        Entries of the zoo, such as ``["linear", "seq2seq"]``; refiners of one's own as
+        ``"FILE.py:function"`` or as functions, see `nem2e_tf.zoo.register`. Options and results
+        name them by the function, with hyphens.
     out : path-like, optional
         The run folder: a new one, or that of a run with the same settings. By default a temporary
         folder that is removed with the returned object.
@@ -115,8 +118,10 @@ def cross_validate(
     """
     refuse_both(by=by, blocks=blocks)
     refuse_both(jobs=jobs, scheduler=scheduler)
+    names, sources = look_up((models,) if isinstance(models, str) or callable(models) else models)
     settings = Settings(
-        models=(models,) if isinstance(models, str) else tuple(models),
+        models=names,
+        sources=sources,
         patterns=(patterns,) if isinstance(patterns, str) else tuple(patterns),
         targets=targets,
         output=output,

@@ -22,7 +22,7 @@ from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.rows import Data, Fitted, Sizes, Task, padded_rows, shuffled_rows
 from nem2e_tf.zoo.blocks import chosen
 from nem2e_tf.zoo.layers import supplied_noise
-from nem2e_tf.zoo.models import calibrated
+from nem2e_tf.zoo.models import all_layers, calibrated, for_training, set_recurrence_form
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
@@ -98,12 +98,22 @@ class MappedModel:
             )
         for index, old, new in zip(self.fixed, before, after, strict=True):
             if new is not old:
-                raise InputError(
-                    f"{self.state[index].path}: expected state that stays as it is in training, "
-                    "found one that changes; normalise by row (LayerNormalisation) instead of by "
-                    "batch"
-                )
+                raise InputError(self._changing(self.state[index]))
         return shapes
+
+    def _changing(self, variable: Any) -> str:
+        owners = [
+            f"layer {layer.name}, a {type(layer).__name__}"
+            for layer in all_layers(self.training_model)
+            if any(variable is own for own in layer.non_trainable_variables)
+        ]
+        instead = "normalise by row (LayerNormalisation) instead of by batch"
+        if "seed_generator" in variable.path:
+            instead = "draw random numbers in a layer Dropout of its own only"
+        return (
+            f"{owners[-1] if owners else 'the model'}, {variable.path}: expected state that stays "
+            f"as it is in training, found one that changes; {instead}"
+        )
 
     def _in_training_order(self) -> list[Any]:
         return [self.model.trainable_variables[i] for i in self.order]
@@ -335,9 +345,10 @@ class Trainer:
         self.batch = min(recipe.batch_size, sizes.training)
         self.steps = -(-sizes.training // self.batch)
         self.model = make()
+        set_recurrence_form(self.model, "unrolled")
         self.mapped = MappedModel(
             self.model,
-            in_training(self.model),
+            for_training(in_training(self.model)),
             batch=self.batch,
             weight_decay=recipe.weight_decay,
         )
@@ -471,7 +482,7 @@ class Trainer:
         before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (Keras seeds it)
         keras.utils.set_random_seed(seed)
         model = self.make()
-        training_model = self.in_training(model)
+        training_model = for_training(self.in_training(model))
         random.setstate(before)
         np.random.set_state(before_numpy)  # noqa: NPY002
         weights = [np.asarray(v.value).ravel() for v in model.trainable_variables]

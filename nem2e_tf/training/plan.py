@@ -16,6 +16,7 @@ from nem2e_tf import zoo
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.names import OUTPUTS, PATTERNS
+from nem2e_tf.refiners.patterns import Composition
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.rows import composition_of
 
@@ -208,6 +209,8 @@ class Settings:
         Options by entry: ``{"tcn": {"causal": True}}``.
     quarter_samples : {5, 20}
         Samples of a quarter under One-Quarter.
+    sources : tuple of Source
+        Where entries of the user's own are defined; worker processes run these texts.
     """
 
     models: tuple[str, ...]
@@ -220,6 +223,7 @@ class Settings:
     seeds: int = 1
     options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quarter_samples: int = 5
+    sources: tuple[zoo.Source, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -240,6 +244,7 @@ class Settings:
             name: {key: list(v) if isinstance(v, tuple) else v for key, v in given.items()}
             for name, given in self.options.items()
         }
+        value["sources"] = [source.as_dict() for source in self.sources]
         return {key: list(v) if isinstance(v, tuple) else v for key, v in value.items()}
 
     @classmethod
@@ -248,6 +253,7 @@ class Settings:
         given = {**value, "recipe": Recipe(**value["recipe"])}
         for name in ("models", "patterns"):
             given[name] = tuple(given[name])
+        given["sources"] = tuple(map(zoo.Source.from_dict, value.get("sources", ())))
         return cls(**given)
 
 
@@ -338,6 +344,7 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
     _, folds = folds_of(cohort, settings)
     configurations, notes = _configurations(settings)
     notes += _without_emg(cohort, folds)
+    own = {source.entry for source in settings.sources}
     fits: list[Fit] = []
     chunks: list[tuple[int, ...]] = []
     for index, configuration in enumerate(configurations):
@@ -348,6 +355,8 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
             quarter_samples=settings.quarter_samples,
         )
         solved = zoo.entry(configuration.model).solve is not None
+        if configuration.model in own and not solved:
+            notes += _slow(configuration, composition)
         first = len(fits)
         for seed in range(1 if solved else settings.seeds):
             for muscle in composition.models:
@@ -362,6 +371,22 @@ def make_plan(cohort: Cohort, settings: Settings) -> Plan:
             for start in range(first, len(fits), width)
         ]
     return Plan(tuple(configurations), tuple(fits), tuple(chunks), tuple(notes))
+
+
+def _slow(configuration: Configuration, composition: Composition) -> list[str]:
+    """Make a model of the user's own, so that errors in it come first; note slow layers."""
+    from nem2e_tf.zoo.models import slow_layers
+
+    n_targets = len(composition.muscles_of(composition.models[0]))
+    model = zoo.create(
+        configuration.model,
+        n_samples=composition.model_samples,
+        n_channels=composition.n_inputs,
+        n_targets=n_targets,
+        counterparts=[[0]] * n_targets,
+        **configuration.options,
+    )
+    return [f"{configuration.model}: {slow}" for slow in slow_layers(model)]
 
 
 def _without_emg(cohort: Cohort, folds: Sequence[Fold]) -> list[str]:

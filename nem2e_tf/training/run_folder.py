@@ -33,6 +33,7 @@ from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.results import read_results
 from nem2e_tf.io.files import output_folder, read_json, replacing, write_json, write_text
 from nem2e_tf.training.plan import Fit, Plan, Settings
+from nem2e_tf.zoo import Source
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,8 +224,9 @@ def create_run(
                 f"(digest {found.digest[:12]}, not {cohort.digest[:12]}); choose another folder"
             )
         before, now = found.settings.as_dict(), settings.as_dict()
+        check_sources(found, settings.sources)
         for name, value in now.items():
-            if before[name] != value:
+            if before[name] != value and name != "sources":
                 raise InputError(
                     f"{folder / MARKER}: expected a run with {name} {value}, found {before[name]}; "
                     "choose another folder, or repeat the settings of this one to go on with it"
@@ -250,6 +252,25 @@ def create_run(
         },
     )
     return RunFolder(folder, settings, plan, cohort.digest)
+
+
+def check_sources(run: RunFolder, sources: Sequence[Source]) -> None:
+    """Refuse sources of a run's models that are not those it was started with.
+
+    Raises
+    ------
+    InputError
+        One was changed since.
+    """
+    before = {source.entry: source for source in run.settings.sources}
+    for source in sources:
+        known = before.get(source.entry)
+        if known and known.sha256 != source.sha256:
+            raise InputError(
+                f"{source.file}: changed since {run.path} was started with its function "
+                f"{source.function} (SHA-256 {known.sha256[:12]}, now {source.sha256[:12]}); "
+                "choose another folder, or undo the change to continue this run"
+            )
 
 
 def open_run(path: "str | os.PathLike[str]") -> RunFolder:

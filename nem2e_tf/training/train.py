@@ -12,7 +12,7 @@ from nem2e_tf.evaluation.scoring import mean_pattern, score
 from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH, JOINT
 from nem2e_tf.refiners.info import Muscle, Reference, RefinerInfo
 from nem2e_tf.refiners.refiner import Refiner, refuse_foreign_files, save_refiner
-from nem2e_tf.training.chunk import Workshop, set_up_tensorflow
+from nem2e_tf.training.chunk import Workshop, look_up, set_up_tensorflow
 from nem2e_tf.training.plan import (
     Configuration,
     Fit,
@@ -27,6 +27,7 @@ from nem2e_tf.training.plan import (
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.recipe import recipe as recipe_of
 from nem2e_tf.training.rows import Store, Thinned, composition_of, store_beside, thin
+from nem2e_tf.zoo import AnyModel
 
 REFERENCE_CYCLES = 64
 CALIBRATION_CYCLES = 128
@@ -36,7 +37,7 @@ EVERYTHING = "everything"
 
 def train(
     cohort: "Cohort | str | os.PathLike[str]",
-    model: str,
+    model: AnyModel,
     *,
     out: "str | os.PathLike[str] | None" = None,
     pattern: str = ALL_ENTIRE,
@@ -63,8 +64,9 @@ def train(
     ----------
     cohort : Cohort or path-like
         A cohort, or its folder.
-    model : str
-        An entry of the zoo.
+    model : str or callable
+        An entry of the zoo; or a refiner of one's own, as ``"FILE.py:function"`` or as a function,
+        see `nem2e_tf.zoo.register`.
     out : path-like, optional
         The refiner folder to write; an earlier refiner there is replaced.
     pattern : {"one-quarter", "one-entire", "all-entire"}
@@ -108,15 +110,17 @@ def train(
     loaded = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
     if by is None and blocks is None and loaded.cycles["subject"].nunique() == 1:
         blocks = min(BLOCKS_OF_ONE_SUBJECT, len(loaded.cycles))
+    names, sources = look_up((model,))
     settings = Settings(
-        models=(model,),
+        models=names,
+        sources=sources,
         patterns=(pattern,),
         targets=targets or (JOINT if pattern == ALL_ENTIRE else EACH),
         output=output,
         recipe=recipe_of(recipe, **changes),
         by=by or "subject",
         blocks=blocks,
-        options={model: options} if options else {},
+        options={names[0]: options} if options else {},
         quarter_samples=quarter_samples,
     )
     plan = make_plan(loaded, settings)
@@ -129,7 +133,8 @@ def train(
     with store_beside(loaded, out) as store:
         workshop = Workshop(loaded, settings, plan, store)
         models, info, reference = _fitted(workshop, licence=licence, on_epoch=on_epoch)
-    return save_refiner(out, models, info, reference)
+    source = sources[0] if sources else None
+    return save_refiner(out, models, info, reference, source=source)
 
 
 def _fitted(

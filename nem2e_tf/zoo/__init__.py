@@ -8,15 +8,31 @@ neither Keras nor TensorFlow; `create` does.
 from nem2e_tf.zoo import references  # isort: skip
 from nem2e_tf.zoo import linear, recurrent, tcn, transformer  # isort: skip
 from nem2e_tf.zoo import seq2seq  # isort: skip
-from nem2e_tf.zoo.models import set_recurrence_form, with_attention
-from nem2e_tf.zoo.registry import Entry, create, entry, list_models, register
+from nem2e_tf.zoo.models import framed_input, framed_model, set_recurrence_form, with_attention
+from nem2e_tf.zoo.registry import (
+    AnyModel,
+    Entry,
+    add_source,
+    create,
+    entry,
+    list_models,
+    names_and_sources,
+    register,
+)
+from nem2e_tf.zoo.source import Source
 
 __all__ = [
+    "AnyModel",
     "Entry",
+    "Source",
+    "add_source",
     "create",
     "entry",
+    "framed_input",
+    "framed_model",
     "linear",
     "list_models",
+    "names_and_sources",
     "recurrent",
     "references",
     "register",

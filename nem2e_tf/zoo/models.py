@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nem2e_tf.names import DIRECT
+
 if TYPE_CHECKING:
     import keras
 
@@ -29,7 +31,9 @@ def framed_input(n_samples: int, n_channels: int) -> tuple[Any, Any]:
     return simulated, ChannelNormalisation(name="channel_normalisation")(simulated)
 
 
-def framed_model(simulated: Any, features: Any, n_targets: int, output: str) -> "keras.Model":
+def framed_model(
+    simulated: Any, features: Any, n_targets: int, output: str = DIRECT
+) -> "keras.Model":
     """Read the targets off the features, sample by sample, and scale them to muscle activity.
 
     Parameters
@@ -60,7 +64,8 @@ def set_recurrence_form(model: "keras.Model", form: str) -> None:
     model : keras.Model
         Changed in place; its weights stay.
     form : {"unrolled", "loop"}
-        ``unrolled`` to train, ``loop`` to export small.
+        ``unrolled`` to train, ``loop`` to export small. Recurrent layers of Keras are always
+        unrolled here: their loop is slow to train and does not export to builtin operators.
     """
     from nem2e_tf.zoo.layers.recurrence import FORMS
 
@@ -69,6 +74,53 @@ def set_recurrence_form(model: "keras.Model", form: str) -> None:
     for layer in all_layers(model):
         if hasattr(layer, "form"):
             layer.form = form
+        elif hasattr(layer, "unroll"):
+            layer.unroll = True
+
+
+def for_training(model: "keras.Model") -> "keras.Model":
+    """Return a model that shares all weights and can be mapped over many fits.
+
+    Keras' dropout is replaced by the zoo's, whose random numbers can be supplied, and Keras'
+    recurrent layers are unrolled, in place.
+    """
+    import keras
+
+    from nem2e_tf.zoo.layers import Dropout
+
+    set_recurrence_form(model, "unrolled")
+    if not any(type(layer) is keras.layers.Dropout for layer in model.layers):
+        return model
+    return keras.models.clone_model(
+        model,
+        clone_function=lambda layer: (
+            Dropout(layer.rate, name=layer.name)
+            if type(layer) is keras.layers.Dropout and layer.noise_shape is None
+            else layer
+        ),
+    )
+
+
+SLOW = {
+    "Conv": "DilatedConvolution",
+    "SeparableConv": "DilatedConvolution",
+    "GRU": "GRU",
+    "LSTM": "LSTM",
+    "SimpleRNN": "SimpleRNN",
+}
+"""Layers of Keras that train slowly when mapped over many fits, and those of the zoo instead."""
+
+
+def slow_layers(model: "keras.Model") -> list[str]:
+    """List Keras' layers that train slowly, each with the layer of the zoo that is faster."""
+    found = {}
+    for layer in all_layers(model):
+        kind = type(layer).__name__
+        if type(layer).__module__.startswith("keras."):
+            for start, better in SLOW.items():
+                if kind.rstrip("123D") == start:
+                    found[kind] = f"nem2e_tf.zoo.layers.{better} trains faster than Keras' {kind}"
+    return list(found.values())
 
 
 def with_attention(model: "keras.Model") -> "keras.Model":
@@ -143,6 +195,8 @@ def calibrate(
 
 def all_layers(model: "keras.Model") -> Iterator[Any]:
     """Yield every layer once, those within layers too."""
+    import keras
+
     seen: set[int] = set()
     waiting: list[Any] = list(model.layers)
     while waiting:
@@ -150,4 +204,6 @@ def all_layers(model: "keras.Model") -> Iterator[Any]:
         if id(layer) not in seen:
             seen.add(id(layer))
             yield layer
-            waiting.extend(getattr(layer, "_layers", []))
+            for value in vars(layer).values():
+                parts = value if isinstance(value, (list, tuple)) else [value]
+                waiting.extend(part for part in parts if isinstance(part, keras.Layer))

@@ -1,21 +1,36 @@
-"""The registry: every refiner by name, what it needs and how it is fitted."""
+"""The registry: every refiner by name, what it needs and how it is fitted.
+
+Entries come from the package, from other packages through the entry-point group
+``nem2e_tf.refiners``, and from functions of the user's own.
+"""
 
 import fnmatch
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.names import OUTPUTS, PATTERNS
+from nem2e_tf.names import DIRECT, OUTPUTS, PATTERNS
+from nem2e_tf.zoo.source import (
+    Source,
+    entry_name,
+    is_file_and_function,
+    read_source,
+    source_of,
+)
 
 if TYPE_CHECKING:
     import keras
 
-
 STRUCTURE = ("n_samples", "n_channels", "n_targets", "counterparts")
 ENTRY_POINT_GROUP = "nem2e_tf.refiners"
+
+Make = Callable[..., "keras.Model"]
+AnyModel = str | Make
+"""An entry's name, ``FILE.py:function``, or a function that makes a model."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +44,9 @@ class Entry:
     make : callable
         Makes the Keras model.
     solve : callable or None
-        Sets the weights in closed form, ``solve(model, x, y, present, groups)``; None for entries
-        that are trained by gradient.
+        Sets the weights in closed form, ``solve(model, x, y, present, groups)``: inputs
+        [row, sample, channel], measured activity [row, sample, target], which targets were measured
+        [row, target], and the group of each row. None for entries that are trained by gradient.
     training_model : callable or None
         ``training_model(model, **options)`` makes the model that is called in training instead of
         `make`'s: it shares all layers with weights, and takes the input and the measured activity
@@ -44,7 +60,7 @@ class Entry:
     """
 
     name: str
-    make: Callable[..., "keras.Model"]
+    make: Make
     solve: Callable[..., None] | None = None
     training_model: Callable[..., "keras.Model | None"] | None = None
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +83,23 @@ class Entry:
         """Input patterns it runs under."""
         return tuple(pattern for pattern in PATTERNS if pattern not in self.refused)
 
+    @property
+    def installed(self) -> bool:
+        """True for entries of packages, which other processes find by their name."""
+        module = self.make.__module__
+        return module.startswith("nem2e_tf.") or module in _third_party_modules()
+
+    @property
+    def source(self) -> Source | None:
+        """Source of an entry of the user's own; None for those of packages.
+
+        Raises
+        ------
+        InputError
+            Other processes cannot be given the function.
+        """
+        return None if self.installed else source_of(self.make)
+
     def in_training(self, model: "keras.Model", **options: Any) -> "keras.Model":
         """Return the model that training calls: `model` itself, or its training model."""
         if self.training_model is None:
@@ -74,7 +107,7 @@ class Entry:
         return self.training_model(model, **{**self.options, **options}) or model
 
     def check(self, *, pattern: str, output: str, targets: str) -> None:
-        """Refuse a combination that makes no sense, saying why.
+        """Refuse a combination that makes no sense, with the reason.
 
         Raises
         ------
@@ -83,25 +116,29 @@ class Entry:
         """
         if pattern not in PATTERNS:
             raise InputError(
-                f"input pattern {pattern}: expected one of {', '.join(PATTERNS)}"
-                f"{near(pattern, PATTERNS)}"
+                f"pattern {pattern}: expected one of {', '.join(PATTERNS)}{near(pattern, PATTERNS)}"
             )
         if pattern in self.refused:
             raise InputError(f"{self.name} does not run under {pattern}: {self.refused[pattern]}")
         if output not in self.outputs:
+            reason = "its function has no option output"
+            if self.solve is not None:
+                reason = (
+                    "it has a closed form, for which a residual over the mean pattern changes "
+                    "nothing"
+                )
             raise InputError(
-                f"{self.name} offers output {', '.join(self.outputs)}, not {output}: it has a "
-                "closed form, for which a residual over the mean pattern changes nothing"
+                f"{self.name} offers output {', '.join(self.outputs)}, not {output}: {reason}"
             )
         if output == "residual" and pattern == "one-quarter":
             raise InputError(
-                "output residual does not go with one-quarter: the mean pattern would reveal which "
-                "quarter the model sees"
+                "output residual: expected another pattern than one-quarter, where the mean "
+                "pattern would reveal which quarter the model sees"
             )
         if targets == "joint" and pattern != "all-entire":
             raise InputError(
-                f"targets joint needs the pattern all-entire: under {pattern} a model sees the "
-                "channel of one muscle"
+                f"targets joint: expected the pattern all-entire, found {pattern}, under which a "
+                "model sees the channels of one muscle"
             )
 
     def check_options(self, options: Mapping[str, Any]) -> None:
@@ -129,7 +166,7 @@ class Entry:
 
 
 def _misfit(value: Any, default: Any) -> str:
-    """Say what was expected where a value is not of its default's kind."""
+    """Return what was expected where a value is not of its default's kind."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     whole = number and isinstance(value, int) and value >= 1
     for kind, fits, expected in (
@@ -150,6 +187,7 @@ def _misfit(value: Any, default: Any) -> str:
 
 
 _ENTRIES: dict[str, Entry] = {}
+_BY_FUNCTION: dict[Make, Entry] = {}
 _FOUND: list[bool] = []
 
 
@@ -158,23 +196,41 @@ def register(
     solve: Callable[..., None] | None = None,
     training_model: Callable[..., "keras.Model | None"] | None = None,
     refused: Mapping[str, str] | None = None,
-    outputs: Sequence[str] = OUTPUTS,
+    outputs: Sequence[str] | None = None,
     attention: str = "",
-) -> Callable[[Callable[..., "keras.Model"]], Callable[..., "keras.Model"]]:
+) -> Callable[[Make], Make]:
     """Put a refiner into the zoo under its function's name, with hyphens.
 
-    The function takes ``n_samples``, ``n_channels``, ``n_targets``, ``counterparts`` and its own
-    options, all keyword-only, and returns a functional model [batch, n_samples, n_channels] ->
-    [batch, n_samples, n_targets].
+    The function takes ``n_samples``, ``n_channels``, ``n_targets``, ``counterparts`` and options
+    with defaults, all keyword-only, and returns a functional model [batch, n_samples, n_channels]
+    -> [batch, n_samples, n_targets].
 
     Parameters
     ----------
-    solve, training_model, refused, outputs, attention
+    solve, training_model, refused, attention
         See `Entry`.
+    outputs : sequence of {"direct", "residual"}, optional
+        By default both where the function has an option ``output``, and ``direct`` elsewhere.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The function has other arguments, or the name of an entry of a package.
+
+    Examples
+    --------
+    ::
+
+        @register()
+        def pointwise(*, n_samples, n_channels, n_targets, counterparts, units=64):
+            "Two dense layers over each sample: learns amplitudes, cannot shift in time."
+            simulated, features = framed_input(n_samples, n_channels)
+            features = keras.layers.Dense(units, activation="relu")(features)
+            return framed_model(simulated, features, n_targets)
     """
 
-    def decorate(make: Callable[..., "keras.Model"]) -> Callable[..., "keras.Model"]:
-        name = make.__name__.strip("_").replace("_", "-")
+    def decorate(make: Make) -> Make:
+        name = entry_name(make.__name__)
         parameters = inspect.signature(make).parameters
         missing = [given for given in STRUCTURE if given not in parameters]
         if missing or any(p.kind is not p.KEYWORD_ONLY for p in parameters.values()):
@@ -182,15 +238,20 @@ def register(
                 f"Expected keyword-only arguments, {', '.join(STRUCTURE)} among them. "
                 f"Received: {name}{inspect.signature(make)}"
             )
-        if name in _ENTRIES and _ENTRIES[name].make.__module__ != make.__module__:
+        for option, parameter in parameters.items():
+            if option not in STRUCTURE and parameter.default is parameter.empty:
+                raise TypeError(f"Expected options with defaults. Received: {name}, {option}")
+        before = _ENTRIES.get(name)
+        if before and before.installed and before.make.__module__ != make.__module__:
             raise ValueError(f"Expected a new name. Received: {name}, which is in the zoo already")
-        _ENTRIES[name] = Entry(
+        offered = OUTPUTS if "output" in parameters else (DIRECT,)
+        _ENTRIES[name] = _BY_FUNCTION[make] = Entry(
             name=name,
             make=make,
             solve=solve,
             training_model=training_model,
             refused=dict(refused or {}),
-            outputs=tuple(outputs),
+            outputs=tuple(outputs or offered),
             attention=attention,
         )
         return make
@@ -210,23 +271,72 @@ def list_models(pattern: str = "*") -> list[str]:
     return [name for name in _ENTRIES if fnmatch.fnmatch(name, pattern)]
 
 
-def entry(name: str) -> Entry:
+def entry(model: AnyModel) -> Entry:
     """Look a refiner up.
+
+    Parameters
+    ----------
+    model : str or callable
+        The name of an entry; ``FILE.py:function``, whose file is run; or a function of one's own,
+        decorated with `register` or not.
 
     Raises
     ------
     InputError
-        There is none of that name; near ones are named.
+        There is none of that name, with similar names; or the function cannot be an entry.
     """
     _find_third_parties()
-    if name not in _ENTRIES:
-        hint = near(name, list(_ENTRIES)) or "; 'nem2e-tf zoo list' lists them"
-        raise InputError(f"unknown model {name}{hint}")
+    if not isinstance(model, str):
+        return _entry_of(model, str(getattr(model, "__name__", model)))
+    if model in _ENTRIES:
+        return _ENTRIES[model]
+    if is_file_and_function(model):
+        return add_source(read_source(model))
+    if model.endswith(".py"):
+        raise InputError(f"model {model}: expected FILE.py:function, found no function")
+    hint = near(model, list(_ENTRIES)) or (
+        "; 'nem2e-tf zoo list' lists them, and FILE.py:function is one of your own"
+    )
+    raise InputError(f"unknown model {model}{hint}")
+
+
+def add_source(source: Source) -> Entry:
+    """Run the source of a refiner of the user's own and return its entry."""
+    return _entry_of(source.load(), f"{source.file}:{source.function}")
+
+
+def _entry_of(make: Make, what: str) -> Entry:
+    name = entry_name(make.__name__)
+    if make not in _BY_FUNCTION:
+        try:
+            register()(make)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"model {what}: {error}") from None
+    _ENTRIES[name] = _BY_FUNCTION[make]
     return _ENTRIES[name]
 
 
+def names_and_sources(models: Iterable[AnyModel]) -> tuple[tuple[str, ...], tuple[Source, ...]]:
+    """Look refiners up; return their names and the sources of the user's own.
+
+    Raises
+    ------
+    InputError
+        As `entry`; or two functions have the same name.
+    """
+    found: dict[str, Entry] = {}
+    for model in models:
+        one = entry(model)
+        if found.setdefault(one.name, one).make is not one.make:
+            raise InputError(
+                f"models: expected functions of different names, found two called {one.name}"
+            )
+    sources = (one.source for one in found.values())
+    return tuple(found), tuple(source for source in sources if source is not None)
+
+
 def create(
-    name: str,
+    model: AnyModel,
     *,
     n_samples: int,
     n_channels: int,
@@ -238,10 +348,10 @@ def create(
 
     Parameters
     ----------
-    name : str
-        One of `list_models`.
+    model : str or callable
+        One of `list_models`, ``FILE.py:function``, or a function of one's own.
     n_samples : int
-        Samples a row: 20 for a cycle, 5 for a quarter of one.
+        Samples per row: 20 for a cycle, 5 for a quarter of one.
     n_channels : int
         Simulated channels.
     n_targets : int
@@ -259,7 +369,7 @@ def create(
     Raises
     ------
     InputError
-        Unknown name or option, a value that the entry refuses, or counterparts that are no
+        Unknown name or option, a value that the entry refuses, or counterparts that are not
         channels.
 
     Examples
@@ -268,11 +378,11 @@ def create(
     >>> model.output_shape
     (None, 20, 1)
     """
-    found = entry(name)
+    found = entry(model)
     found.check_options(options)
     pairs = tuple(tuple(int(channel) for channel in channels) for channels in counterparts)
     if len(pairs) != n_targets:
-        raise InputError(f"counterparts: expected {n_targets}, one a target, found {len(pairs)}")
+        raise InputError(f"counterparts: expected {n_targets}, one per target, found {len(pairs)}")
     for channels in pairs:
         if not channels or not all(0 <= channel < n_channels for channel in channels):
             raise InputError(
@@ -289,9 +399,14 @@ def create(
         )
     except InputError:
         raise
-    except ValueError as error:
-        given = ", ".join(f"{key}={value!r}" for key, value in options.items())
-        raise InputError(f"{name} with {given}: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        if found.installed and not isinstance(error, ValueError):
+            raise
+        given = ", ".join(f"{key}={value!r}" for key, value in options.items()) or "its defaults"
+        what = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise InputError(
+            f"{found.name} with {given}: {what}{' '.join(str(error).split())}"
+        ) from error
 
 
 def _find_third_parties() -> None:
@@ -300,3 +415,8 @@ def _find_third_parties() -> None:
         _FOUND.append(True)
         for found in entry_points(group=ENTRY_POINT_GROUP):
             found.load()
+
+
+@cache
+def _third_party_modules() -> frozenset[str]:
+    return frozenset(found.module for found in entry_points(group=ENTRY_POINT_GROUP))

@@ -219,13 +219,18 @@ def _recurrence_form(model: Any, form: str) -> Iterator[None]:
     """Trace a model's recurrences in another form within the block, then restore theirs."""
     from nem2e_tf.zoo.models import all_layers, set_recurrence_form
 
-    before = [(layer, layer.form) for layer in all_layers(model) if hasattr(layer, "form")]
+    before = [
+        (layer, name, getattr(layer, name))
+        for layer in all_layers(model)
+        for name in ("form", "unroll")
+        if hasattr(layer, name)
+    ]
     set_recurrence_form(model, form)
     try:
         yield
     finally:
-        for layer, own in before:
-            layer.form = own
+        for layer, name, own in before:
+            setattr(layer, name, own)
 
 
 def layer_by_layer(model: Any) -> Callable[[Any, Callable[..., Any]], Any]:

@@ -246,6 +246,7 @@ def load(
     *,
     precision: str | None = None,
     shared_weights: bool = False,
+    execute_source: bool = False,
 ) -> "Runtime | Refiner":
     """Load a refiner of any kind.
 
@@ -261,6 +262,9 @@ def load(
         Keep one copy of each weight: for ``.tflite`` files with an unrolled recurrence at float32
         or float16, which run up to two times faster, with the same numbers; see
         `nem2e_tf.export.runtime.interpreters.SharedWeights`.
+    execute_source : bool
+        Run the source in a refiner folder that defines layers of its own; see
+        `nem2e_tf.refiners.refiner.load_refiner`.
 
     Returns
     -------
@@ -290,7 +294,7 @@ def load(
     if found.kind != "file" and shared_weights:
         raise InputError(f"{path}: expected a .tflite to share weights in, found a {found.kind}")
     if found.kind == "refiner":
-        return load_refiner(path)
+        return load_refiner(path, execute_source=execute_source)
     files: list[Exported]
     if found.kind == "saved-model":
         files = [_saved_model(place) for place in found.paths]

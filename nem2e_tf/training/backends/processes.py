@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from nem2e_tf import zoo
 from nem2e_tf.cohorts.cohort import load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.training.chunk import Workshop, set_up_tensorflow
@@ -236,6 +237,8 @@ def main(arguments: str) -> NoReturn:
                 run, cohort = open_run(given["run"]), load_cohort(given["cohort"])
                 rows = Path(given["rows"] or run.rows_folder)
                 store = store_for(cohort, rows, digest=run.digest)
+                for source in run.settings.sources:
+                    zoo.add_source(source)
                 workshop = Workshop(cohort, run.settings, run.plan, store)
             results = workshop.run(chunk, on_epoch=lambda epochs: report(epochs=epochs))
             if given["weights"]:
