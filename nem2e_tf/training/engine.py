@@ -61,7 +61,7 @@ class MappedModel:
         self.batch = batch
         self.weight_decay = weight_decay
         self.training_model = training_model
-        self.takes_targets = self.training_model is not model
+        self.takes_targets = len(training_model.inputs) > 1
         order = {id(v): i for i, v in enumerate(model.trainable_variables)}
         self.order = [order[id(v)] for v in self.training_model.trainable_variables]
         self.state = state_of(model, training_model)

@@ -23,7 +23,7 @@ from typing import Any
 from nem2e_tf.errors import InputError, near
 
 PREFIX = "nem2e_tf_source_"
-"""Modules made of sources are named by this and the start of their SHA-256."""
+"""Modules made of sources are named by this and a digest of their file and text."""
 
 INTO_A_FILE = "put the function into a file and give FILE.py:function, or import it from there"
 
@@ -85,7 +85,7 @@ class Source:
         InputError
             The text cannot be run, or does not define the function.
         """
-        name = PREFIX + self.sha256[:16]
+        name = PREFIX + hashlib.sha256(f"{self.file}\n{self.text}".encode()).hexdigest()[:16]
         if name not in sys.modules:
             sys.modules[name] = self._run(ModuleType(name))
         module = sys.modules[name]
