@@ -175,7 +175,7 @@ def test_no_layer_is_given_what_it_does_not_take(file, recwarn):
 def test_what_changes_in_training_is_named():
     inputs = keras.Input((4, 2))
     noisy = keras.layers.GaussianNoise(0.1, name="noisy")(inputs)
-    with pytest.raises(InputError, match="layer noisy, a GaussianNoise, .* layer Dropout"):
+    with pytest.raises(InputError, match=r"layer noisy, a GaussianNoise, .* layer Dropout"):
         Trainer(
             lambda: keras.Model(inputs, keras.layers.Dense(1)(noisy)),
             recipe("fast"),
