@@ -78,7 +78,7 @@ def _read_so(settings: SoSettings) -> MotionInputs:
 def _setup_so(inputs: MotionInputs, folder: Path) -> ET.Element:
     settings: SoSettings = inputs.settings
     start, end = inputs.span
-    reserves = reserve_actuators(inputs.model, settings.reserve, settings.reserves)
+    reserves = reserve_actuators(inputs.model, settings)
     analysis = {
         "start_time": start,
         "end_time": end,

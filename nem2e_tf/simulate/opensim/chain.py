@@ -103,9 +103,9 @@ class ChainSettings:
     load : tuple of str
         Body that a plate acts on, such as calcn_l=1_ground_force_v.
     start : float or None
-        s; by default the start of the recording.
+        Start of the simulated span, s; by default that of the recording.
     end : float or None
-        s; by default the end of the recording.
+        End of the simulated span, s; by default that of the recording.
     method : {"so", "cmc", "moco"}
         Static optimization, computed muscle control or MocoInverse.
     rra : bool
@@ -235,8 +235,7 @@ def run_chain(
     motion = settings.motion
     if from_markers:
         motion = run(IK, replace(kinematics, model=scaled))["motion"]
-    changed: dict[str, Any] = {"model": scaled, "motion": motion}
-    changed |= {"start": span[0], "end": span[1]}
+    changed: dict[str, Any] = {"model": scaled, "motion": motion, "start": span[0], "end": span[1]}
     if settings.rra:
         reduced = run(RRA, _shared(RRA, settings, **changed))
         # It ends up to a step before the span, and its steps are about a millisecond.

@@ -62,9 +62,9 @@ class DynamicsSettings:
         Body that a plate acts on, such as calcn_l=1_ground_force_v; one for each plate if the
         column names do not show the foot.
     start : float or None
-        s; by default the start of the recording.
+        Start of the simulated span, s; by default that of the recording.
     end : float or None
-        s; by default the end of the recording.
+        End of the simulated span, s; by default that of the recording.
     cutoff : float
         Low-pass filter of the motion, Hz; -1 for none. 6 Hz is usual for walking.
     reserve : float
@@ -258,10 +258,11 @@ def force_gates(
         if coordinate in inputs.model.residual:
             kind = forces if is_distance(coordinate) else moments
         kind[coordinate] = table.column(label)
+    labels = () if inverse_dynamics is None else inverse_dynamics.labels
     joint_moments = {
         label.removesuffix("_moment"): inverse_dynamics.column(label)
-        for label in (inverse_dynamics.labels if inverse_dynamics is not None else ())
-        if inverse_dynamics is not None and label.endswith("_moment")
+        for label in labels
+        if inverse_dynamics and label.endswith("_moment")
     }
     peak = inputs.loads.peak(*inputs.span)
     return [
@@ -270,37 +271,32 @@ def force_gates(
     ]
 
 
-def reserve_actuators(
-    model: ModelFile,
-    default: float,
-    reserves: Mapping[str, float],
-    *,
-    skip: Sequence[str] = (),
-) -> list[ET.Element]:
-    """Make a reserve actuator for every free coordinate.
+def actuator(kind: str, name: str, optimal: float, times: float, **content: object) -> ET.Element:
+    """Make an actuator.
 
     Parameters
     ----------
-    model : ModelFile
-    default : float
-        Optimal force, N m.
-    reserves : mapping of str to float
-        Optimal forces of single coordinates.
-    skip : sequence of str
-        Coordinates without a reserve.
+    kind, name : str
+        OpenSim's class, and the name of the actuator.
+    optimal : float
+        Optimal force, N or N m.
+    times : float
+        Largest multiple of the optimal force, in both directions.
+    **content
+        Further elements.
     """
+    bounds = {"min_control": -times, "max_control": times, "optimal_force": optimal}
+    return element(kind, {**bounds, **content}, name=name)
+
+
+def reserve_actuators(
+    model: ModelFile, settings: DynamicsSettings, *, skip: Sequence[str] = ()
+) -> list[ET.Element]:
+    """Make a reserve actuator for every free coordinate except the skipped ones."""
+    optimal = {name: settings.reserves.get(name, settings.reserve) for name in model.free}
     return [
-        element(
-            "CoordinateActuator",
-            {
-                "min_control": -_UNBOUND,
-                "max_control": _UNBOUND,
-                "coordinate": name,
-                "optimal_force": reserves.get(name, default),
-            },
-            name=name + RESERVE,
-        )
-        for name in model.free
+        actuator("CoordinateActuator", name + RESERVE, force, _UNBOUND, coordinate=name)
+        for name, force in optimal.items()
         if name not in skip
     ]
 
@@ -318,41 +314,19 @@ def root_actuators(
     limit : (float, float)
         Largest multiples of the optimal forces and moments.
     """
-    axes = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-    points = [
-        element(
-            "PointActuator",
-            {
-                "min_control": -limit[0],
-                "max_control": limit[0],
-                "optimal_force": force,
-                "body": model.root_body,
-                "point": model.root_mass_center,
-                "point_is_global": False,
-                "direction": axis,
-                "force_is_global": True,
-            },
-            name=name,
+    axes = [tuple(axis) for axis in np.eye(3).tolist()]
+    point = {"body": model.root_body, "point": model.root_mass_center, "point_is_global": False}
+    bodies = {"bodyA": model.root_body, "bodyB": "ground", "torque_is_global": True}
+    forces = [
+        actuator(
+            "PointActuator", name, force, limit[0], direction=axis, force_is_global=True, **point
         )
         for name, axis in zip(RESIDUAL_FORCES, axes, strict=True)
     ]
-    torques = [
-        element(
-            "TorqueActuator",
-            {
-                "min_control": -limit[1],
-                "max_control": limit[1],
-                "optimal_force": moment,
-                "bodyA": model.root_body,
-                "bodyB": "ground",
-                "torque_is_global": True,
-                "axis": axis,
-            },
-            name=name,
-        )
+    return forces + [
+        actuator("TorqueActuator", name, moment, limit[1], axis=axis, **bodies)
         for name, axis in zip(RESIDUAL_MOMENTS, axes, strict=True)
     ]
-    return points + torques
 
 
 def write_actuators(path: Path, actuators: list[ET.Element]) -> str:

@@ -48,9 +48,9 @@ class IkSettings:
     skip_missing : bool
         Skip tasks whose marker is missing in the file or the model, with a note.
     start : float or None
-        s; by default the start of the recording.
+        Start of the span, s; by default that of the recording.
     end : float or None
-        s; by default the end of the recording.
+        End of the span, s; by default that of the recording.
     accuracy : float
         Accuracy of the solver.
     constraint_weight : float
@@ -206,9 +206,9 @@ class ScaleSettings:
     model_height : float or None
         Height of the generic model, m.
     start : float or None
-        s; the static trial is averaged from here, by default from its start.
+        Start of the average over the static trial, s; by default its start.
     end : float or None
-        s; the static trial is averaged to here, by default to its end.
+        End of the average over the static trial, s; by default its end.
     keep_mass_distribution : bool
         Keep the share of each body in the mass; by default masses follow the volumes.
     """
@@ -285,26 +285,24 @@ def _own_scale(own: OwnSetup) -> _ScaleInputs:
 
 def _scale_setup(inputs: _ScaleInputs, _folder: Path) -> ET.Element:
     settings: ScaleSettings = inputs.settings
-    static = {"marker_file": settings.static} if settings.static else {}
+    common: dict[str, object] = {"time_range": inputs.static_span, "output_model_file": MODEL}
+    if settings.static:
+        common["marker_file"] = settings.static
     maker = {"model_file": settings.model}
     if settings.marker_set:
         maker["marker_set_file"] = settings.marker_set
     scaler = {
         "apply": True,
         "scaling_order": " ".join(inputs.sets),
-        "time_range": inputs.static_span,
         "preserve_mass_distribution": settings.keep_mass_distribution,
-        "output_model_file": MODEL,
         "output_scale_file": FACTORS,
-        **static,
+        **common,
     }
     placer = {
         "apply": inputs.tasks is not None,
-        "time_range": inputs.static_span,
-        "output_model_file": MODEL,
         "output_motion_file": _STATIC,
         "max_marker_movement": -1.0,
-        **static,
+        **common,
     }
     return element(
         SCALE.kind,

@@ -20,6 +20,7 @@ from nem2e_tf.simulate.opensim.dynamics import (
     ID_MOTION,
     DynamicsSettings,
     MotionInputs,
+    actuator,
     force_gates,
     is_distance,
     own_inputs,
@@ -206,13 +207,8 @@ def _setup_rra(inputs: MotionInputs, folder: Path) -> ET.Element:
     settings: RraSettings = inputs.settings
     actuators = []
     if settings.actuators is None:
-        bounds = {"min_control": -1.0, "max_control": 1.0}
         actuators = root_actuators(inputs.model, **_RRA_ROOT) + [
-            element(
-                "CoordinateActuator",
-                {**bounds, "coordinate": name, "optimal_force": _JOINT_MOMENT},
-                name=name,
-            )
+            actuator("CoordinateActuator", name, _JOINT_MOMENT, 1.0, coordinate=name)
             for name in inputs.model.free
             if name not in inputs.model.residual
         ]
@@ -232,9 +228,8 @@ def _setup_cmc(inputs: MotionInputs, folder: Path) -> ET.Element:
     settings: CmcSettings = inputs.settings
     actuators = []
     if settings.actuators is None:
-        actuators = root_actuators(inputs.model, **_CMC_ROOT) + reserve_actuators(
-            inputs.model, settings.reserve, settings.reserves, skip=inputs.model.residual
-        )
+        reserves = reserve_actuators(inputs.model, settings, skip=inputs.model.residual)
+        actuators = root_actuators(inputs.model, **_CMC_ROOT) + reserves
     content = {
         "replace_force_set": False,
         "solve_for_equilibrium_for_auxiliary_states": True,

@@ -6,6 +6,7 @@ OpenSim installation. Its arguments are the JSON files of the job and of its ans
 
 import importlib
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -14,12 +15,12 @@ from typing import Any
 MOMENT_ARM = 1e-3
 
 
-def run_tool(opensim: Any, job: dict[str, Any]) -> None:
+def run_tools(opensim: Any, tools: list[list[str]]) -> None:
     """Run the tools of a job in order, each from its setup file.
 
     Their return values are unreliable and ignored: the caller checks the files.
     """
-    for kind, setup in job["tools"]:
+    for kind, setup in tools:
         sys.stdout.write(f"nem2e-tf: {kind} {setup}\n")
         sys.stdout.flush()
         getattr(opensim, kind)(setup).run()
@@ -70,25 +71,24 @@ def moco_problem(opensim: Any, job: dict[str, Any]) -> Any:
 
 
 def facts(opensim: Any, job: dict[str, Any]) -> dict[str, Any]:
-    """Return facts that require OpenSim: coordinates crossed by muscles, COM height, mass."""
+    """Return facts that require OpenSim: coordinates crossed by muscles, height of the COM."""
     model = opensim.Model(job["model"])
     state = model.initSystem()
-    columns = opensim.TimeSeriesTable(job["motion"]) if job.get("motion") else None
+    columns = opensim.TimeSeriesTable(job["motion"])
     coordinates = model.getCoordinateSet()
     names = [coordinates.get(i).getName() for i in range(coordinates.getSize())]
-    if columns is not None:
-        labels = list(columns.getColumnLabels())
-        row = columns.getRowAtIndex(columns.getNumRows() // 2)
-        degrees = columns.hasTableMetaDataKey("inDegrees") and (
-            columns.getTableMetaDataString("inDegrees") == "yes"
-        )
-        for name in names:
-            if name in labels and not coordinates.get(name).getLocked(state):
-                value = row[labels.index(name)]
-                if degrees and coordinates.get(name).getMotionType() == 1:
-                    value *= 0.017453292519943295
-                coordinates.get(name).setValue(state, value, False)
-        model.assemble(state)
+    labels = list(columns.getColumnLabels())
+    row = columns.getRowAtIndex(columns.getNumRows() // 2)
+    degrees = columns.hasTableMetaDataKey("inDegrees") and (
+        columns.getTableMetaDataString("inDegrees") == "yes"
+    )
+    for name in names:
+        if name in labels and not coordinates.get(name).getLocked(state):
+            value = row[labels.index(name)]
+            if degrees and coordinates.get(name).getMotionType() == 1:
+                value = math.radians(value)
+            coordinates.get(name).setValue(state, value, False)
+    model.assemble(state)
     model.realizePosition(state)
     muscles = model.getMuscles()
     moved = [
@@ -99,8 +99,7 @@ def facts(opensim: Any, job: dict[str, Any]) -> dict[str, Any]:
             for i in range(muscles.getSize())
         )
     ]
-    height = model.calcMassCenterPosition(state)[1]
-    return {"moved_by_muscles": moved, "com_height": height, "mass": model.getTotalMass(state)}
+    return {"moved_by_muscles": moved, "com_height": model.calcMassCenterPosition(state)[1]}
 
 
 def main() -> None:
@@ -111,8 +110,7 @@ def main() -> None:
         opensim = importlib.import_module("opensim")
         opensim.Logger.removeFileSink()
         answer["opensim"] = str(opensim.GetVersion())
-        if job.get("tools"):
-            run_tool(opensim, job)
+        run_tools(opensim, job["tools"])
         if job.get("moco"):
             run_moco(opensim, job["moco"])
         if job.get("facts"):
