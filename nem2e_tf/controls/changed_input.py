@@ -141,16 +141,11 @@ def _change(kind: str, source: Source, curves: Curves, *, seed: int, draws: int)
     whole = source.cohort.simulated
     if kind == SHORTCUT:
         warps = [random_warp(len(whole), seed=seed, draw=draw) for draw in range(draws)]
-
-        def change(draw: int, cycles: NDArray[np.intp]) -> NDArray[np.float32]:
-            frequency, phase = warps[draw]
-            return warped(whole[cycles], frequency=frequency[cycles], phase=phase[cycles])
-
-        return change
-    others = [
-        of_others(curves.groups.tolist(), curves.conditions.tolist(), seed=seed, draw=draw)
-        for draw in range(draws)
-    ]
+        return lambda draw, cycles: warped(
+            whole[cycles], frequency=warps[draw][0][cycles], phase=warps[draw][1][cycles]
+        )
+    groups, conditions = curves.groups.tolist(), curves.conditions.tolist()
+    others = [of_others(groups, conditions, seed=seed, draw=draw) for draw in range(draws)]
     return lambda draw, cycles: thin(whole[others[draw][cycles]])
 
 

@@ -8,16 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.metrics import (
-    THRESHOLD,
-    correlation,
-    determination,
-    lag_percent,
-    milliseconds,
-    normalised_rmse,
-    rmse,
-    timing_error,
-)
+from nem2e_tf.evaluation import metrics
 from nem2e_tf.evaluation.results import BLOCK, by_columns, by_muscle, entry_columns, with_variant
 from nem2e_tf.evaluation.statistics import OVERALL, estimate
 
@@ -36,7 +27,7 @@ def curve_metrics(
     groups: Sequence[str],
     conditions: Sequence[str],
     durations: ArrayLike,
-    threshold: float = THRESHOLD,
+    threshold: float = metrics.THRESHOLD,
 ) -> pd.DataFrame:
     """Compute every metric per cycle and muscle.
 
@@ -78,17 +69,17 @@ def curve_metrics(
                 f"{name}: expected shape {fits} of {n_cycles} cycles and {n_muscles} muscles, "
                 f"found {np.shape(values)}"
             )
-    lag = lag_percent(target, curves)
+    lag = metrics.lag_percent(target, curves)
     scores = {
-        "rmse": rmse(target, curves),
-        "nrmse": normalised_rmse(target, curves),
-        "r2": determination(target, curves),
-        "r": correlation(target, curves),
+        "rmse": metrics.rmse(target, curves),
+        "nrmse": metrics.normalised_rmse(target, curves),
+        "r2": metrics.determination(target, curves),
+        "r": metrics.correlation(target, curves),
     }
-    errors = timing_error(target, curves, threshold=threshold)._asdict()
+    errors = metrics.timing_error(target, curves, threshold=threshold)._asdict()
     for name, percent in {"lag": lag, **errors}.items():
         scores[f"{name}_percent"] = percent
-        scores[f"{name}_ms"] = milliseconds(percent, durations)
+        scores[f"{name}_ms"] = metrics.milliseconds(percent, durations)
     return pd.DataFrame(
         {
             "cycle": np.repeat(np.arange(n_cycles), n_muscles),
@@ -117,8 +108,8 @@ def group_metrics(table: pd.DataFrame) -> pd.DataFrame:
         One row per group and muscle: ``group``, ``muscle``, ``n_cycles`` (with EMG and an estimate)
         and the metrics.
     """
-    metrics = list(METRICS)
-    by_condition = table.groupby(["group", "muscle", "condition"], sort=False)[metrics].mean()
+    names = list(METRICS)
+    by_condition = table.groupby(["group", "muscle", "condition"], sort=False)[names].mean()
     means = by_condition.groupby(["group", "muscle"], sort=False).mean()
     means.insert(0, "n_cycles", table.groupby(["group", "muscle"], sort=False)["rmse"].count())
     return means.reset_index()

@@ -7,13 +7,13 @@ settings. Its predictions averaged over seeds (``seed`` is ``ensemble``) are a v
 import csv
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nem2e_tf.errors import InputError
+from nem2e_tf.io.text import read_text
 
 SETTINGS = ("model", "pattern", "targets", "output", "recipe")
 TEXT_COLUMNS = (*SETTINGS, "seed", "muscle", "by", "group")
@@ -160,38 +160,32 @@ def distinct_references(references: pd.DataFrame) -> pd.DataFrame:
 def _read_table(
     path: "str | os.PathLike[str]", words: tuple[str, ...], numbers: tuple[str, ...]
 ) -> pd.DataFrame:
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{file}: expected a table, found no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: expected a table, found {error}") from None
+    text = read_text(path, "a table")
     rows = list(csv.reader(text.splitlines()))
     if not rows:
-        raise InputError(f"{file}: expected a table, found an empty file")
+        raise InputError(f"{path}: expected a table, found an empty file")
     header = rows[0]
     for column in (*words, *numbers):
         if column not in header:
-            raise InputError(f"{file}, line 1: expected a column {column}, found none")
+            raise InputError(f"{path}, line 1: expected a column {column}, found none")
     for line, row in enumerate(rows[1:], start=2):
         if len(row) != len(header):
-            raise InputError(f"{file}, line {line}: expected {len(header)} cells, found {len(row)}")
+            raise InputError(f"{path}, line {line}: expected {len(header)} cells, found {len(row)}")
     if not text.endswith("\n"):
         raise InputError(
-            f"{file}, line {len(rows)}: expected a newline at the end, found the file cut off"
+            f"{path}, line {len(rows)}: expected a newline at the end, found the file cut off"
         )
     columns = {name: [row[i] for row in rows[1:]] for i, name in enumerate(header)}
     table = pd.DataFrame(columns, dtype=str)
     for name in numbers:
-        table[name] = [_number(cell, file, i + 2, name) for i, cell in enumerate(columns[name])]
+        table[name] = [_number(cell, path, i + 2, name) for i, cell in enumerate(columns[name])]
     return table
 
 
-def _number(cell: str, file: Path, line: int, column: str) -> float:
+def _number(cell: str, path: "str | os.PathLike[str]", line: int, column: str) -> float:
     try:
         return float(cell) if cell.strip() else float("nan")
     except ValueError:
         raise InputError(
-            f"{file}, line {line}, column {column}: expected a number, found {cell!r}"
+            f"{path}, line {line}, column {column}: expected a number, found {cell!r}"
         ) from None
