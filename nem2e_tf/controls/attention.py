@@ -192,26 +192,16 @@ def attention(
     else:
         source = open_source(run, cohort, models=models)
         about, settings = source.about, settings | {"models": list(source.models)}
-        plan, models = source.run.plan, source.models
-        fits = [
-            index
-            for index in source.fits()
-            if zoo.entry(plan.configurations[plan.fits[index].configuration].model).attention
-        ]
+        fits = source.fits(lambda model: bool(zoo.entry(model).attention))
         if not fits:
-            raise InputError(
-                f"{source.run.path}: expected an entry with attention, found {', '.join(models)}"
-            )
+            models = ", ".join(source.models)
+            raise InputError(f"{source.run.path}: expected an entry with attention, found {models}")
         notes = source.keep_weights(fits, jobs=jobs, progress=progress, on_plan=on_plan)
         cases = _of_run(source, fits)
     tables, more = _examine(cases, sets=sets, seed=seed)
+    notes = [*NOTES, *notes, *more]
     return results_of(
-        "attention",
-        about=about,
-        settings=settings,
-        notes=[*NOTES, *notes, *more],
-        tables=tables,
-        out=out,
+        "attention", about=about, settings=settings, notes=notes, tables=tables, out=out
     )
 
 
@@ -269,7 +259,7 @@ def _examine(
         if case.composition.pattern == "one-quarter" and samples != QUARTER:
             notes.append(
                 f"{case.entry['model']} under one-quarter: left out, because quarters of {samples} "
-                "samples overlap in the cycle"
+                "samples do not match the samples of the cycle"
             )
             continue
         weights = case.attention()
@@ -295,12 +285,11 @@ def _examine(
     summary = summarise_groups(masks, tested=("difference",), averaged=(*ERRORS, *counts))
     # A muscle without any result has the same tokens as its entry.
     summary[counts] = summary[counts].ffill().astype(int)
-    return {
-        "summary": summary,
-        "weights": pd.concat(tables, ignore_index=True),
-        "top": pd.concat(top, ignore_index=True),
-        "groups": masks,
-    }, list(dict.fromkeys(notes))
+    joined = {
+        name: pd.concat(parts, ignore_index=True)
+        for name, parts in {"weights": tables, "top": top}.items()
+    }
+    return {"summary": summary, **joined, "groups": masks}, list(dict.fromkeys(notes))
 
 
 def _mask(

@@ -123,10 +123,11 @@ def changed_input(
             inputs.append(pd.DataFrame({**row, "cycle": test, "rate_changed": rates}))
     by_group, by_cycle = pd.DataFrame(groups), pd.concat(inputs, ignore_index=True)
     summary = summarise_groups(by_group, tested=TESTED, averaged=AVERAGED)
+    settings = {"draws": draws, "seed": seed, "models": list(source.models)}
     return results_of(
         kind,
         about=source.about,
-        settings={"draws": draws, "seed": seed, "models": list(source.models)},
+        settings=settings,
         notes=[NOTES[kind], *notes],
         tables={"summary": _with_inputs(summary, by_cycle), "groups": by_group, "inputs": by_cycle},
         out=out,

@@ -96,8 +96,8 @@ def shuffle(
     settings = replace(source.run.settings, models=source.models, options=known)
     work = None
     if out is not None:
-        about = {"control": "shuffle", "seed": seed, "cohort": source.cohort.digest}
-        work = partial_folder(out, {**about, "settings": settings.as_dict()})
+        parameters = {"control": "shuffle", "seed": seed, "cohort": source.cohort.digest}
+        work = partial_folder(out, {**parameters, "settings": settings.as_dict()})
     parts = []
     for number in range(shuffles):
         with progress(number) if progress is not None else nullcontext() as shown:
@@ -112,14 +112,10 @@ def shuffle(
         parts.append(positive_skill(fitted.results).assign(shuffle=number + 1))
     groups = pd.concat(parts, ignore_index=True)
     groups.insert(0, "shuffle", groups.pop("shuffle"))
-    found = results_of(
-        "shuffle",
-        about=source.about,
-        settings={"shuffles": shuffles, "seed": seed, "models": list(source.models)},
-        notes=NOTES,
-        tables={"summary": false_positives(groups), "groups": groups},
-        out=out,
-    )
+    tables = {"summary": false_positives(groups), "groups": groups}
+    about = source.about
+    chosen = {"shuffles": shuffles, "seed": seed, "models": list(source.models)}
+    found = results_of("shuffle", about=about, settings=chosen, notes=NOTES, tables=tables, out=out)
     if work is not None:
         remove_partial(work)
     return found

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,13 @@ class Source:
             "cohort": {"name": self.cohort.name, "digest": self.cohort.digest},
         }
 
-    def fits(self) -> list[int]:
-        """Fits of the models, in the order of the plan."""
+    def fits(self, chosen: Callable[[str], bool] = lambda _: True) -> list[int]:
+        """Fits of the models, or of those chosen by name, in the order of the plan."""
         plan = self.run.plan
         models = [plan.configurations[fit.configuration].model for fit in plan.fits]
-        return [index for index, model in enumerate(models) if model in self.models]
+        return [
+            index for index, model in enumerate(models) if model in self.models and chosen(model)
+        ]
 
     def keep_weights(self, fits: Sequence[int], **options: Any) -> list[str]:
         """Fit again what has no weights in the run folder; see `training.kept.keep_weights`."""

@@ -13,7 +13,6 @@ import pandas as pd
 from nem2e_tf.evaluation.results import (
     BLOCK,
     ENSEMBLE,
-    SETTINGS,
     average_seeds,
     by_columns,
     by_muscle,
@@ -151,9 +150,7 @@ def seed_spread(results: pd.DataFrame) -> pd.DataFrame:
     table = check_results(results)
     table = table[table["seed"] != ENSEMBLE]
     rows: list[dict[str, Any]] = []
-    for names, part in by_columns(
-        table, [*(["run"] if "run" in table.columns else []), "by", *SETTINGS]
-    ):
+    for names, part in by_columns(table, entry_columns(table)[:-1]):
         means = part.groupby(["group", "seed"], sort=False)[list(MEASURES)].mean().reset_index()
         for muscle, one in (*by_muscle(part), (OVERALL, means)):
             for measure in MEASURES:
