@@ -1,8 +1,8 @@
-"""Refine one gait cycle with an exported file: numpy and ai-edge-litert, nothing else.
+"""Refine one gait cycle with an exported file; requires numpy and ai-edge-litert only.
 
     python refine_file.py soleus.tflite activation.sto --side left --start 0.96 --end 2.04
 
-prints the refined muscles as CSV, 20 samples of the cycle, both ends included. Copy what you need.
+prints the refined muscles as CSV: 20 samples of the cycle, both ends included.
 """
 
 import argparse
@@ -18,7 +18,7 @@ SAMPLES = 20
 
 
 def read_metadata(content: bytes) -> dict:
-    """Give the JSON that nem2e-tf put into the file: channels, muscles, units, evidence."""
+    """Read the JSON that nem2e-tf embedded in the file: channels, muscles, units, evidence."""
     model = schema.Model.GetRootAs(content, 0)
     for index in range(model.MetadataLength()):
         entry = model.Metadata(index)
@@ -28,9 +28,9 @@ def read_metadata(content: bytes) -> dict:
 
 
 def read_activations(path: str, side: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Read an OpenSim storage file: time, and one curve for each channel such as soleus_ipsi.
+    """Read an OpenSim storage file: time, and one curve per channel such as soleus_ipsi.
 
-    Handles tab-separated files whose muscles are named as the channels are, in any label style:
+    Reads tab-separated files whose muscles have the names of the channels, in any label style:
     ``soleus_l``, ``soleus_l.activation``, ``/forceset/soleus_l/activation``.
     """
     with open(path, encoding="utf-8") as stream:  # noqa: PTH123
@@ -50,7 +50,7 @@ def read_activations(path: str, side: str) -> tuple[np.ndarray, dict[str, np.nda
 def cycle_samples(time: np.ndarray, curves: np.ndarray, start: float, end: float) -> np.ndarray:
     """Resample one cycle of curves [row, channel] to [20, channel], as in training.
 
-    The broken line through 101 points that is nearest to the recording, then every 100/19 %.
+    Fits a piecewise linear curve through 101 points (least squares) and reads it every 100/19 %.
     """
     fine_time = np.linspace(start, end, 1001)
     fine = np.stack([np.interp(fine_time, time, curve) for curve in curves.T], axis=1)
