@@ -254,6 +254,7 @@ def refine_recording(
     threshold: float | None = None,
     events: "PathLike | None" = None,
     out: "PathLike | None" = None,
+    execute_source: bool = False,
 ) -> "Refined":
     """Refine an activation file, cycle by cycle, on its own time grid.
 
@@ -275,6 +276,8 @@ def refine_recording(
         CSV table with the columns ``start`` and ``end``, s, instead of a ground-reaction file.
     out : path-like, optional
         Storage file to write.
+    execute_source : bool
+        Run the source in a refiner folder that defines layers of its own; see `load`.
 
     Returns
     -------
@@ -347,7 +350,7 @@ def refine_recording(
         if isinstance(refiner, str | os.PathLike):
             from nem2e_tf.export.runtime.load import load
 
-            refiner = load(refiner)
+            refiner = load(refiner, execute_source=execute_source)
         refined = refine(refiner, recording, cycles, side=side[0])
     notes += [f"{activation}: {note}" for note in refined.notes]
     if out is not None:

@@ -1,6 +1,6 @@
-"""``nem2e-tf bench``: latency, memory and size of exported files, side by side.
+"""``nem2e-tf inspect``: metadata, signatures and operators of refiners, without running them.
 
-``nem2e-tf inspect``: what an exported file is, without TensorFlow.
+``nem2e-tf bench``: latency, memory and size of exported files, side by side.
 """
 
 import importlib.util
@@ -11,18 +11,18 @@ from typing import Any
 
 import click
 
-from nem2e_tf.cli.options import json_option
+from nem2e_tf.cli.options import PATH, json_option
 from nem2e_tf.errors import InputError
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @json_option("everything")
 def inspect_command(file: Path, as_json: bool) -> None:
-    """Print the metadata, the signatures and the operators of FILE, a .tflite or .onnx of nem2e-tf.
+    """Print the metadata, signatures and operators of FILE, a .tflite or .onnx of nem2e-tf.
 
-    The file's own SHA-256 is checked first. Of a refiner folder or a SavedModel, the metadata are
-    printed; of an export folder, everything of each of its files.
+    The checksum of the file is verified first. For a refiner folder or a SavedModel, only the
+    metadata are printed; for an export folder, each of its files.
     """
     from nem2e_tf.export.runtime.load import inspect
 
@@ -35,16 +35,18 @@ def inspect_command(file: Path, as_json: bool) -> None:
             for line in _lines(key, value):
                 click.echo(line)
         for item in one["signatures"]:
-            takes = ", ".join(f"{name} {what}" for name, what in item["inputs"].items())
-            gives = ", ".join(f"{name} {what}" for name, what in item["outputs"].items())
-            click.echo(f"signature {item['name']}: {takes} -> {gives}")
+            inputs, outputs = (
+                ", ".join(f"{name} {tensor}" for name, tensor in item[side].items())
+                for side in ("inputs", "outputs")
+            )
+            click.echo(f"signature {item['name']}: {inputs} -> {outputs}")
         if one["operators"]:
             listed = ", ".join(f"{name} {count}" for name, count in one["operators"].items())
             click.echo(f"{sum(one['operators'].values())} operators: {listed}")
 
 
 def _lines(key: str, value: Any) -> list[str]:
-    if key == "operators":  # counted afresh below
+    if key == "operators":  # counted in the file itself
         return []
     if key == "muscles":
         return [
@@ -65,25 +67,27 @@ def _lines(key: str, value: Any) -> list[str]:
 
 
 @click.command()
-@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("files", type=PATH, nargs=-1, required=True)
 @click.option(
     "--runs",
     type=click.IntRange(min=10),
     default=1000,
     show_default=True,
-    help="How often each file is run.",
+    help="Runs per file.",
 )
 @json_option("the result")
 def bench_command(files: tuple[Path, ...], runs: int, as_json: bool) -> None:
-    """Measure FILES, .tflite and .onnx (or export folders), in turns in one run.
+    """Measure FILES (.tflite, .onnx or export folders) in turns, in one run.
 
-    Each runs in a process of its own, on one thread; a row is a cycle, or a quarter of one under
-    the pattern one-quarter. Memory is what the file adds to a process that has the runtime's
-    library loaded. An unrolled .tflite is also measured with shared weights, as the runtime's
+    Each file runs in a process of its own, on one thread. A row is a cycle, or a quarter of a
+    cycle for the pattern one-quarter. Memory is what the file adds to a process that has loaded
+    the runtime's library. An unrolled .tflite is also measured with shared weights, as
     load(..., shared_weights=True) runs it.
     """
+    from nem2e_tf.export.card import aligned
     from nem2e_tf.export.file.metadata import read_content, read_metadata
     from nem2e_tf.export.latency import measure_together
+    from nem2e_tf.export.runtime.interpreters import SHAREABLE
     from nem2e_tf.export.runtime.load import locate
 
     known = []
@@ -100,9 +104,13 @@ def bench_command(files: tuple[Path, ...], runs: int, as_json: bool) -> None:
                 err=True,
             )
     if not rest:
-        raise InputError("bench: expected a file that can be run here, found none")
-    # a file whose graph reads each weight many times may also be run with one copy of it
-    again = [item for item in rest if _shares(item[0], item[2])]
+        raise InputError("files: expected one that can run here, found none")
+    again = [
+        item
+        for item in rest
+        if (item[0].suffix, item[2].get("recurrence")) == (".tflite", "unrolled")
+        and item[2].get("precision") in SHAREABLE
+    ]
     shared = range(len(rest), len(rest) + len(again))
     rest = rest + again
     measured = measure_together(
@@ -124,38 +132,17 @@ def bench_command(files: tuple[Path, ...], runs: int, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"runs": runs, "threads": 1, "files": rows}))
         return
-    for line in _table(rows):
-        click.echo(line)
+    click.echo(aligned(_cells(rows)))
 
 
-def _shares(file: Path, metadata: dict[str, Any]) -> bool:
-    from nem2e_tf.export.runtime.interpreters import SHAREABLE
-
-    return (
-        file.suffix == ".tflite"
-        and metadata.get("recurrence") == "unrolled"
-        and metadata.get("precision") in SHAREABLE
-    )
-
-
-def _table(rows: list[dict[str, Any]]) -> list[str]:
+def _cells(rows: list[dict[str, Any]]) -> list[list[str]]:
     fastest = min(row["median_ms"] for row in rows)
-    cells = [
-        (
-            "file",
-            "precision",
-            "recurrence",
-            "KB",
-            "ms a row",
-            "99 %",
-            "to the fastest",
-            "memory, MB",
-        )
-    ]
+    heading = "file|precision|recurrence|KB|ms per row|99 %|relative to fastest|memory, MB"
+    cells = [heading.split("|")]
     for row in rows:
         peak = row["peak_mb"]
         cells.append(
-            (
+            [
                 row["file"],
                 str(row["precision"]),
                 f"{row['recurrence']}{', weights shared' * row['shared_weights']}",
@@ -163,8 +150,7 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
                 f"{row['median_ms']:.4f}",
                 f"{row['p99_ms']:.4f}",
                 f"{row['median_ms'] / fastest:.2f}",
-                "not known here" if peak is None else f"{peak:.1f}",
-            )
+                "unknown" if peak is None else f"{peak:.1f}",
+            ]
         )
-    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    return ["  ".join(f"{c:<{w}}" for c, w in zip(r, widths, strict=True)).rstrip() for r in cells]
+    return cells

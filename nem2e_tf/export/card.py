@@ -11,18 +11,10 @@ CARD = "README.md"
 
 def table(files: Sequence[ExportedFile]) -> list[list[str]]:
     """Arrange files as rows of text, with a heading, for the terminal and the card."""
-    rows = [
-        [
-            "file",
-            "KB",
-            "operators",
-            "largest difference",
-            "change of error",
-            "skill",
-            "ms per row (99 %)",
-            "memory, MB",
-        ]
-    ]
+    heading = (
+        "file|KB|operators|largest difference|change of error|skill|ms per row (99 %)|memory, MB"
+    )
+    rows = [heading.split("|")]
     for item in files:
         worst = max(item.parity, key=lambda muscle: muscle["difference"])
         change = max((muscle["rmse_change"] for muscle in item.parity), key=abs)
@@ -40,6 +32,15 @@ def table(files: Sequence[ExportedFile]) -> list[list[str]]:
             ]
         )
     return rows
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Align rows of text in columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
 
 
 def _skills(item: ExportedFile) -> str:
@@ -88,8 +89,8 @@ def _running(files: Sequence[ExportedFile]) -> list[str]:
         "This requires numpy and ai-edge-litert only. `activation` is an array [20, channel] or "
         "[cycle, 20, channel], and `channels` the names of its columns, in any order.",
         f"""```python
-from nem2e_tf.export.runtime.load import load
-refiner = load("FOLDER"{which})
+import nem2e_tf as nem2e
+refiner = nem2e.load("FOLDER"{which})
 emg = refiner.refine(activation, channels=channels)  # [..., muscle], as in refiner.muscles
 ```""",
         f"For a recording: `nem2e-tf refine {runnable[0].file} activation.sto --side left ...`",

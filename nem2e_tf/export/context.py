@@ -97,16 +97,11 @@ class Choices:
                 f"{SIGNATURE}; choose another precision"
             )
         others = [name for name in self.formats if name != "tflite"]
+        others += ["combine"] * self.combine + list(self.signatures)
         if self.recurrence == FUSED and others:
             raise InputError(
-                f"recurrence fused: expected the format tflite alone, found {others[0]}; fused is "
-                "an operator of LiteRT"
-            )
-        if self.recurrence == FUSED and (self.combine or self.signatures):
-            found = "combine" if self.combine else self.signatures[0]
-            raise InputError(
-                f"recurrence fused: expected one file per model with the signature {SIGNATURE} "
-                f"alone, found {found}; choose another recurrence"
+                "recurrence fused: expected the format tflite alone, one file per model with the "
+                f"signature {SIGNATURE}, found {others[0]}; choose another recurrence"
             )
         if self.combine and self.signatures:
             raise InputError(

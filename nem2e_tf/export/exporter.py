@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.export.card import CARD, card, table
+from nem2e_tf.export.card import CARD, aligned, card, table
 from nem2e_tf.export.context import ARENA_LIMIT, LIMITS, Choices, Export, ExportedFile, Limits
 from nem2e_tf.export.file.index import INDEX, INDEX_FORMAT, INDEX_KIND
 from nem2e_tf.export.formats import micro, onnx
@@ -62,14 +62,13 @@ class ExportResult:
         """For each file, how each muscle compares with the refiner."""
         return {item.file: item.parity for item in self.files}
 
-    def table(self) -> str:
-        """Return the files as a table of text: size, operators, parity, skill, latency."""
-        rows = table(self.files)
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(
-            "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in rows
-        )
+    def __str__(self) -> str:
+        """Size, operators, parity, skill and latency of the files, as a table of text."""
+        return aligned(table(self.files))
+
+    def table(self) -> None:
+        """Print size, operators, parity, skill and latency of the files."""
+        print(self)  # noqa: T201
 
 
 def export(

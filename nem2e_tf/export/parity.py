@@ -316,7 +316,11 @@ def _check_signature(run: Export, file: RefinerFile, signature: str, limits: Lim
     elif signature == ATTENTION:
         found, _ = file.refine_with_attention(simulated[:, :, channels])
     else:
-        found = _streamed(file, simulated[:, :, channels])
+        stream, refined = Stream([file], channels=part.channels), []
+        for cycle in simulated[:, :, channels]:
+            stream.reset()
+            refined.append([stream.step(sample) for sample in cycle])
+        found = np.asarray(refined, dtype=np.float32)
     compared = compare(
         expected[:, :, muscles],
         found,
@@ -326,12 +330,3 @@ def _check_signature(run: Export, file: RefinerFile, signature: str, limits: Lim
     )
     check_limits(compared, limits, name=f"{file.source}, signature {signature}")
     return max(item.difference for item in compared)
-
-
-def _streamed(file: RefinerFile, simulated: NDArray[Any]) -> NDArray[np.float32]:
-    stream = Stream([file], channels=file.composition.channels)
-    refined = []
-    for cycle in simulated:
-        stream.reset()
-        refined.append([stream.step(sample) for sample in cycle])
-    return np.asarray(refined, dtype=np.float32)

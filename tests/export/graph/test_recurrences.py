@@ -177,9 +177,12 @@ def test_other_entries_are_refused(tmp_path, entry, has):
 @pytest.mark.parametrize(
     ("wishes", "told"),
     [
-        ({"formats": ["tflite", "onnx"]}, "expected the format tflite alone, found onnx"),
-        ({"signatures": ["step"]}, "the signature refine alone, found step"),
-        ({"combine": True}, "the signature refine alone, found combine"),
+        (
+            {"formats": ["tflite", "onnx"]},
+            "recurrence fused: expected the format tflite alone, .* found onnx",
+        ),
+        ({"signatures": ["step"]}, "one file per model with the signature refine, found step"),
+        ({"combine": True}, "one file per model with the signature refine, found combine"),
     ],
 )
 def test_what_does_not_go_with_it_is_refused(tmp_path, wishes, told):

@@ -20,7 +20,7 @@ from nem2e_tf.io.storage import Storage, read_storage, write_storage
 from nem2e_tf.refiners.recording import refine_recording
 from nem2e_tf.refiners.refiner import Refiner
 
-EXAMPLE = Path(__file__).parents[2] / "export" / "python" / "refine_file.py"
+EXAMPLE = Path(__file__).parents[3] / "export" / "python" / "refine_file.py"
 NAMES = list(small.CHANNELS)
 
 

@@ -115,7 +115,7 @@ def test_the_card_says_what_it_is(folder):
     text = (folder / "out/README.md").read_text()
     for told in (
         "# Refiner lstm",
-        'refiner = load("FOLDER"',
+        'refiner = nem2e.load("FOLDER"',
         "| joint.int8.tflite |",
         "EMG over the subject's maximum, of 2 muscles",
         "| glmed1 | glmed1_ipsi glmed2_ipsi | glmed |",
@@ -226,7 +226,7 @@ def test_a_precision_of_another_format_is_refused(folder, tmp_path):
     told = refused(
         folder / "refiner", "--saved-model", "--precision", "int8", "-o", tmp_path / "out"
     )
-    assert "--precision needs --tflite" in told
+    assert "--precision requires --tflite" in told
 
 
 def test_over_a_limit_the_worst_muscle_and_cycle_are_named(folder, tmp_path):
