@@ -101,7 +101,9 @@ def check_use(setup: Path | None, given: Mapping[str, Any], *, needed: Sequence[
     if setup is not None:
         named = [n for n in given if context.get_parameter_source(n) is ParameterSource.COMMANDLINE]
         if named:
-            raise click.UsageError(f"{flags[named[0]]}: expected no settings with {setup}; edit it")
+            raise click.UsageError(
+                f"{flags[named[0]]}: expected no settings with {setup}; change them there"
+            )
         return
     missing = [name for name in needed if not given[name]]
     if missing:

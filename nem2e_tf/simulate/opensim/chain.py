@@ -289,7 +289,8 @@ def _scaling(settings: ChainSettings, model: ModelFile) -> tuple[ScaleSettings |
 
 def _shared(tool: Tool, settings: ChainSettings, **changed: Any) -> Any:
     """Settings of a stage: those of the chain with the same name, and changed ones."""
-    names = {one.name for one in dataclasses.fields(tool.settings)} - set(changed)
+    names = {one.name for one in dataclasses.fields(tool.settings)}
+    names -= {*tool.hidden, *changed}
     if tool is not IK:
         names -= {"tasks"}  # those of the chain are for inverse kinematics
     same = {name: getattr(settings, name) for name in names if hasattr(settings, name)}

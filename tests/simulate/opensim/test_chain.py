@@ -12,8 +12,10 @@ from support.tiny_motion import MUSCLES, write_angles, write_forces, write_marke
 
 from nem2e_tf.cli import simulate_stages
 from nem2e_tf.io.storage import read_storage
+from nem2e_tf.simulate.opensim import chain
 from nem2e_tf.simulate.opensim.chain import TOOLS, ChainSettings
 from nem2e_tf.simulate.opensim.process import PYTHON
+from nem2e_tf.simulate.opensim.stage import Result
 
 __all__ = ["trial"]
 
@@ -46,9 +48,9 @@ def test_from_markers_to_activations(trial, tmp_path, capsys):
         "source": "",
         "passed": True,
     }
-    chain = json.loads((out / "chain.json").read_text())
-    assert chain["finished"]
-    assert [stage["stage"] for stage in chain["stages"]] == ["ik", "so"]
+    done = json.loads((out / "chain.json").read_text())
+    assert done["finished"]
+    assert [stage["stage"] for stage in done["stages"]] == ["ik", "so"]
     assert "marker error: RMS" in (out / "ik" / "opensim.log").read_text()
     # Room for the filter on both sides, within the recording.
     assert (stages["ik"]["span"], stages["so"]["span"]) == ([0, 1.6], [0, 1.5])
@@ -263,6 +265,35 @@ def test_a_trial_that_fails_does_not_stop_the_others(trial, tmp_path, capsys):
     assert (out / "S1" / "a" / "activation.sto").is_file()
     assert not (out / "S1" / "b").exists()
     assert not json.loads((out / "project.json").read_text())["finished"]
+
+
+@pytest.mark.parametrize("method", ["so", "cmc", "moco"])
+def test_every_stage_of_a_chain_gets_its_settings(trial, tmp_path, monkeypatch, method):
+    calls = {}
+
+    def stand_in(tool, settings, folder, *, watch):
+        calls[tool.name] = settings
+        outputs = {"model": settings.model, "motion": trial.folder / "angles.sto"}
+        return Result(tool.name, folder, outputs, (), (), 0)
+
+    monkeypatch.setattr(chain, "run_stage", stand_in)
+    monkeypatch.setattr(chain, "activations", lambda *_: read_storage(trial.folder / "angles.sto"))
+    files = {"model": "model.osim", "motion": "walk.trc", "forces": "forces.mot"}
+    files = {name: str(trial.folder / file) for name, file in files.items()}
+    size = {"mass": 40, "height": 1.8, "model_height": 1.7}
+    common = {"cutoff": 7, "reserve": 3, "every": 2, "start": 0.5, "end": 1.5}
+    settings = ChainSettings(**files, **size, **common, rra=True, method=method)
+    chain.run_chain(settings, tmp_path / "out")
+    assert list(calls) == ["scale", "ik", "rra", method]
+    scale, ik, rra, last = calls.values()
+    assert (scale.mass, scale.height, scale.start, scale.end) == (40, 1.8, None, None)
+    assert scale.keep_mass_distribution
+    assert (ik.start, ik.end) == (0.4, 1.6)
+    # Residual reduction has no reserves; the stage after it has its motion, which is filtered.
+    assert (rra.start, rra.end, rra.cutoff, rra.reserve) == (0.5, 1.5, 7, 1)
+    assert last.motion == trial.folder / "angles.sto"
+    assert (last.start, last.end, last.cutoff, last.reserve) == (0, 2, -1, 3)
+    assert getattr(last, "every", 2) == 2
 
 
 @pytest.mark.parametrize("name", [*TOOLS, "chain"])
