@@ -44,9 +44,9 @@ def time_engine(name: str, batch: int, *, units: int = UNITS) -> float:
 
     set_up_tensorflow()
     from nem2e_tf import zoo
-    from nem2e_tf.training.engine import Trainer
+    from nem2e_tf.training.engine import Sizes, Trainer
     from nem2e_tf.training.recipe import recipe
-    from nem2e_tf.training.rows import Data, Rows, Sizes, Task
+    from nem2e_tf.training.rows import Data, Rows, Task
 
     fits = FITS_OF_SPATIAL if name == "stdr-net-spatial" else FITS[batch]
     x, y = problem(name, fits)

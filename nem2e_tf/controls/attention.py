@@ -38,7 +38,7 @@ from nem2e_tf.refiners.info import MARKER as REFINER
 from nem2e_tf.refiners.patterns import Composition, model_input
 from nem2e_tf.refiners.refiner import Refiner, load_refiner
 from nem2e_tf.training.backends.processes import Progress
-from nem2e_tf.training.kept import held_out_curves
+from nem2e_tf.training.curves import held_out_curves
 from nem2e_tf.training.rows import thin
 
 TEMPORAL, SPATIAL = "temporal", "spatial"
@@ -159,7 +159,7 @@ def attention(
     out : path-like, optional
         Folder to write.
     progress, on_plan : callable, optional
-        See `nem2e_tf.training.kept.keep_weights`.
+        See `nem2e_tf.training.cross_validation.keep_weights`.
 
     Returns
     -------

@@ -30,7 +30,7 @@ from nem2e_tf.evaluation.results import BLOCK, by_columns
 from nem2e_tf.evaluation.scoring import group_error, ratio
 from nem2e_tf.evaluation.statistics import ENTRY, estimate, summarise_groups
 from nem2e_tf.training.backends.processes import Progress
-from nem2e_tf.training.kept import Curves, held_out_curves
+from nem2e_tf.training.curves import Curves, held_out_curves
 from nem2e_tf.training.rows import thin
 
 SLOWEST, FASTEST = 0.5, 2.0
@@ -84,7 +84,7 @@ def changed_input(
     out : path-like, optional
         Folder to write.
     progress, on_plan : callable, optional
-        See `nem2e_tf.training.kept.keep_weights`.
+        See `nem2e_tf.training.cross_validation.keep_weights`.
 
     Returns
     -------

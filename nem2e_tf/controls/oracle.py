@@ -23,7 +23,7 @@ from nem2e_tf.evaluation.metrics import CONSTANT, rmse, to_percents
 from nem2e_tf.evaluation.results import SETTINGS
 from nem2e_tf.evaluation.scoring import group_error
 from nem2e_tf.evaluation.statistics import RESOLUTION, summarise_groups
-from nem2e_tf.training.kept import Curves, Prediction, held_out_curves, read_predictions
+from nem2e_tf.training.curves import Curves, Prediction, held_out_curves, read_predictions
 
 PARTS = ("amplitude", "timing", "shape")
 ALONE = ("amplitude_only", "time_only", "both")

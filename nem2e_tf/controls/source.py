@@ -14,10 +14,10 @@ from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.evaluation.results import SETTINGS
 from nem2e_tf.refiners.patterns import Composition, joined, model_input
-from nem2e_tf.training.cross_validation import on_disk
-from nem2e_tf.training.kept import Curves, check_cohort, keep_weights, read_weights
+from nem2e_tf.training.cross_validation import keep_weights
+from nem2e_tf.training.curves import Curves
 from nem2e_tf.training.plan import Configuration, Fit, Fold
-from nem2e_tf.training.run_folder import RunFolder, open_run
+from nem2e_tf.training.run_folder import RunFolder, check_cohort, open_run
 
 AnyRun = str | os.PathLike[str] | RunFolder
 AnyCohort = str | os.PathLike[str] | Cohort
@@ -59,9 +59,8 @@ class Source:
         ]
 
     def keep_weights(self, fits: Sequence[int], **options: Any) -> list[str]:
-        """Fit again what has no weights in the run folder; see `training.kept.keep_weights`."""
-        with on_disk(self.path or self.cohort, self.run) as folder:
-            return keep_weights(self.run, self.cohort, folder, fits, **options)
+        """Fit again what has no weights in the run folder; see `keep_weights`."""
+        return keep_weights(self.run, self.path or self.cohort, fits, **options)
 
 
 def open_source(
@@ -183,7 +182,7 @@ def fold_models(source: Source, fits: Sequence[int]) -> Iterator[FoldModel]:
     run = source.run
     workshop = Workshop(source.cohort, run.settings, run.plan)
     built: dict[tuple[int, str], Any] = {}
-    for index, weights in read_weights(run, fits):
+    for index, weights in run.read_weights(fits):
         fit = run.plan.fits[index]
         configuration = run.plan.configurations[fit.configuration]
         composition = workshop.composition(configuration)

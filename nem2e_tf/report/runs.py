@@ -26,14 +26,8 @@ from nem2e_tf.evaluation.scoring import score
 from nem2e_tf.io.files import read_json
 from nem2e_tf.report.evidence import Evidence, gather
 from nem2e_tf.report.pictures import Traces
-from nem2e_tf.training.kept import (
-    Curves,
-    Prediction,
-    check_cohort,
-    held_out_curves,
-    read_predictions,
-)
-from nem2e_tf.training.run_folder import RunFolder, open_run
+from nem2e_tf.training.curves import Curves, Prediction, held_out_curves, read_predictions
+from nem2e_tf.training.run_folder import RunFolder, check_cohort, open_run
 
 Run = Any
 """Path of a run folder, or a run object, which has it as ``path``."""

@@ -11,22 +11,29 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError
-from nem2e_tf.evaluation.results import ENSEMBLE, RESULT_COLUMNS
+from nem2e_tf.evaluation.results import (
+    ENSEMBLE,
+    REFERENCE_NUMBERS,
+    REFERENCE_TEXT,
+    RESULT_COLUMNS,
+)
 from nem2e_tf.evaluation.scoring import group_rmse, mean_pattern, mean_pattern_per_condition, score
-from nem2e_tf.io.files import write_text
+from nem2e_tf.io.files import replacing, write_text
 from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH
 from nem2e_tf.training.backends.processes import Progress, check_jobs, fit_chunks
 from nem2e_tf.training.chunk import Workshop, look_up
-from nem2e_tf.training.plan import Fold, Settings, folds_of, make_plan, refuse_both
+from nem2e_tf.training.plan import Fit, Settings, folds_of, make_plan, refuse_both
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.recipe import recipe as recipe_of
-from nem2e_tf.training.rows import RowFiles, Store, Thinned, store_for
-from nem2e_tf.training.run_folder import MARKER, RunFolder, create_run, write_mean_patterns
+from nem2e_tf.training.rows import RowFiles, Store, Thinned, conditions_and_durations, store_for
+from nem2e_tf.training.run_folder import MARKER, RunFolder, create_run
 from nem2e_tf.zoo import AnyModel
+
+SAME = 1e-4
+"""EMG units: predictions that differ by less are the same except for rounding."""
 
 OnPlan = Callable[[RunFolder, list[int]], None]
 """Is called with the run and the chunks that are still to be fitted."""
@@ -161,8 +168,7 @@ def fit_run(
         on_plan(run, unfinished)
     if unfinished:
         try:
-            prepare_rows(run, loaded)
-            with on_disk(cohort, run) as path:
+            with _prepared(run, cohort) as path:
                 if scheduler is None:
                     fit_chunks(run.path, path, unfinished, jobs=jobs, progress=progress)
                 else:
@@ -180,9 +186,62 @@ def fit_run(
     return run
 
 
+def keep_weights(
+    run: RunFolder,
+    cohort: "Cohort | str | os.PathLike[str]",
+    fits: Sequence[int],
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    on_plan: OnPlan | None = None,
+) -> list[str]:
+    """Fit chunks of a finished run again and keep their weights in the run folder.
+
+    Chunks whose weights are kept already are not fitted again; read the weights with
+    `RunFolder.read_weights`.
+
+    Parameters
+    ----------
+    run : RunFolder
+    cohort : Cohort or path-like
+        The cohort of the run.
+    fits : sequence of int
+        Fits whose weights are needed, by their index in the plan.
+    jobs, progress, on_plan
+        See `cross_validate`.
+
+    Returns
+    -------
+    list of str
+        A note if fits differ from the run's, as they do on another kind of CPU.
+    """
+    check_jobs(jobs)
+    chunks = run.chunks_of(fits)
+    missing = [chunk for chunk in chunks if not run.weights_file(chunk).exists()]
+    if missing:
+        if on_plan is not None:
+            on_plan(run, missing)
+        with _prepared(run, cohort) as path:
+            fit_chunks(run.path, path, missing, jobs=jobs, progress=progress, weights=True)
+        RowFiles(run.rows_folder, run.digest).remove()
+    largest = np.concatenate([run.differences(chunk) for chunk in chunks] or [np.zeros(0)])
+    other = int((largest > SAME).sum())
+    if not other:
+        return []
+    return [
+        f"{other} of {len(largest)} fits differ from the run's by up to {largest.max():.2g} of EMG "
+        "when fitted again: another kind of processor or other versions"
+    ]
+
+
 @contextmanager
-def on_disk(cohort: "Cohort | str | os.PathLike[str]", run: RunFolder) -> Iterator[Path]:
-    """Give the folder of a cohort for other processes to read."""
+def _prepared(run: RunFolder, cohort: "Cohort | str | os.PathLike[str]") -> Iterator[Path]:
+    """Give a folder from which other processes read the cohort, and write rows of a large one."""
+    loaded = cohort if isinstance(cohort, Cohort) else load_cohort(cohort)
+    store = store_for(loaded, run.rows_folder, digest=run.digest)
+    if isinstance(store, RowFiles):
+        store.tidy()
+        Workshop(loaded, run.settings, run.plan, store).prepare()
     if not isinstance(cohort, Cohort):
         yield Path(cohort)
         return
@@ -194,63 +253,92 @@ def on_disk(cohort: "Cohort | str | os.PathLike[str]", run: RunFolder) -> Iterat
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare_rows(run: RunFolder, cohort: Cohort) -> None:
-    """Write the rows of a large cohort once, before several processes want them."""
-    store = store_for(cohort, run.rows_folder, digest=run.digest)
-    if isinstance(store, RowFiles):
-        store.tidy()
-        Workshop(cohort, run.settings, run.plan, store).prepare()
-
-
 def write_results(run: RunFolder, cohort: Cohort) -> None:
-    """Score every finished fit and write ``results.csv``, ``references.csv`` and mean patterns."""
-    by, folds = folds_of(cohort, run.settings)
+    """Score all fits of a run; write ``results.csv``, ``references.csv`` and mean patterns."""
     store = store_for(cohort, run.rows_folder, digest=run.digest)
-    scorer = _Scorer(cohort, folds, store)
-    write_mean_patterns(run, scorer.patterns)
-    results = pd.DataFrame(_rows(run, scorer, by), columns=list(RESULT_COLUMNS))
-    write_text(run.path / "references.csv", scorer.references(by).to_csv(index=False))
+    scorer = _Scorer(run, cohort, store)
+    results = pd.DataFrame(scorer.results(), columns=list(RESULT_COLUMNS))
+    with replacing(run.path / "mean_patterns.npz") as temporary:
+        np.savez(
+            temporary,
+            allow_pickle=False,
+            groups=np.array(list(scorer.patterns)),
+            patterns=np.stack(list(scorer.patterns.values())),
+        )
+    write_text(run.path / "references.csv", pd.DataFrame(scorer.references()).to_csv(index=False))
     write_text(run.path / "results.csv", results.to_csv(index=False))
     if isinstance(store, RowFiles):
         store.remove()
 
 
 class _Scorer:
-    """Measured, simulated and mean-pattern curves of every fold."""
+    """Scores the fits of a run against the measured, simulated and mean-pattern curves."""
 
-    def __init__(self, cohort: Cohort, folds: Iterable[Fold], store: Store) -> None:
+    def __init__(self, run: RunFolder, cohort: Cohort, store: Store) -> None:
+        self.run = run
+        self.by, folds = folds_of(cohort, run.settings)
         self.folds = {fold.group: fold for fold in folds}
         self.muscles = cohort.muscle_names
         thinned = Thinned.of(cohort, store=store)
         self.measured = thinned.measured
         self.simulated = thinned.estimates(cohort.counterparts, store=store)
-        self.conditions = cohort.cycles["condition"].to_numpy(dtype=np.str_)
-        self.durations = (cohort.cycles["end"] - cohort.cycles["start"]).to_numpy(dtype=float)
+        self.conditions, self.durations = conditions_and_durations(cohort)
         self.patterns = {
             group: mean_pattern(self.measured, rows=fold.train)
             for group, fold in self.folds.items()
         }
 
-    def score(
-        self, group: str, columns: list[int], refined: NDArray[np.float32]
-    ) -> list[dict[str, Any]]:
-        """Score one fit's refined cycles for some of the muscles."""
-        test = self.folds[group].test
-        return score(
+    def results(self) -> list[dict[str, Any]]:
+        """Rows of ``results.csv``: every fit, then the ensembles of several seeds."""
+        rows: list[dict[str, Any]] = []
+        seeds: dict[tuple[int, str, str], list[int]] = {}
+        for index, fit in enumerate(self.run.plan.fits):
+            seeds.setdefault((fit.configuration, fit.muscle, fit.group), []).append(index)
+            rows += self._scores(fit, self.run.read_fit(index), str(fit.seed))
+        for indices in seeds.values():
+            if len(indices) > 1:
+                members = [self.run.read_fit(index) for index in indices]
+                ensemble = {
+                    "refined": np.mean([member["refined"] for member in members], axis=0),
+                    "epochs": float(np.mean([member["epochs"] for member in members])),
+                    "seconds": sum(member["seconds"] for member in members),
+                }
+                rows += self._scores(self.run.plan.fits[indices[0]], ensemble, ENSEMBLE)
+        return rows
+
+    def _scores(self, fit: Fit, found: dict[str, Any], seed: str) -> list[dict[str, Any]]:
+        """Rows of one fit: one per muscle."""
+        configuration = self.run.plan.configurations[fit.configuration]
+        columns = configuration.columns(fit, self.muscles)
+        test = self.folds[fit.group].test
+        scores = score(
             self.measured[test][:, :, columns],
             simulated=self.simulated[test][:, :, columns],
-            mean_pattern=self.patterns[group][:, columns],
-            refined=refined,
+            mean_pattern=self.patterns[fit.group][:, columns],
+            refined=found["refined"],
             conditions=self.conditions[test],
             durations=self.durations[test],
         )
+        shared = {
+            **configuration.words,
+            "recipe": self.run.settings.recipe.name,
+            "seed": seed,
+            "by": self.by,
+            "group": fit.group,
+            "epochs": found["epochs"],
+            "seconds": round(found["seconds"], 4),
+        }
+        return [
+            {**shared, "muscle": self.muscles[column], **values}
+            for column, values in zip(columns, scores, strict=True)
+        ]
 
-    def references(self, by: str) -> pd.DataFrame:
-        """Errors of the simulation and of both mean patterns, for each muscle and group."""
+    def references(self) -> list[dict[str, Any]]:
+        """Rows of ``references.csv``: errors of the simulation and of both mean patterns."""
         rows = []
         columns = list(range(len(self.muscles)))
         for group, fold in self.folds.items():
-            # Muscles are chosen as in `score`: the order in memory decides the last bits of a sum.
+            # Indexed as in `_scores`: the memory layout decides the last bits of a sum.
             measured, simulated = (
                 curves[fold.test][:, :, columns] for curves in (self.measured, self.simulated)
             )
@@ -261,66 +349,12 @@ class _Scorer:
                 wanted=conditions,
             )
             estimates = (simulated, self.patterns[group][:, columns], per_condition[:, :, columns])
-            (counts, before), (_, pooled), (_, blind) = (
+            found = [
                 group_rmse(measured, estimate, conditions=conditions) for estimate in estimates
-            )
+            ]
             for index, muscle in enumerate(self.muscles):
-                rows.append(
-                    {
-                        "muscle": muscle,
-                        "by": by,
-                        "group": group,
-                        "n_cycles": int(counts[index]),
-                        "rmse_simulated": float(before[index]),
-                        "rmse_mean_pattern": float(pooled[index]),
-                        "rmse_mean_pattern_per_condition": float(blind[index]),
-                    }
-                )
-        return pd.DataFrame(rows)
-
-
-def _rows(run: RunFolder, scorer: _Scorer, by: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    several: dict[tuple[int, str, str], list[int]] = {}
-    for index, fit in enumerate(run.plan.fits):
-        several.setdefault((fit.configuration, fit.muscle, fit.group), []).append(index)
-        rows += _scored(run, scorer, by, index, run.read_fit(index), str(fit.seed))
-    for indices in several.values():
-        if len(indices) > 1:
-            members = [run.read_fit(index) for index in indices]
-            together = {
-                "refined": np.mean([m["refined"] for m in members], axis=0),
-                "epochs": float(np.mean([m["epochs"] for m in members])),
-                "seconds": sum(m["seconds"] for m in members),
-            }
-            rows += _scored(run, scorer, by, indices[0], together, ENSEMBLE)
-    return rows
-
-
-def _scored(
-    run: RunFolder, scorer: _Scorer, by: str, index: int, found: dict[str, Any], seed: str
-) -> list[dict[str, Any]]:
-    fit = run.plan.fits[index]
-    configuration = run.plan.configurations[fit.configuration]
-    columns = (
-        list(range(len(scorer.muscles)))
-        if configuration.targets == "joint"
-        else [scorer.muscles.index(fit.muscle)]
-    )
-    shared = {
-        "model": configuration.model,
-        "pattern": configuration.pattern,
-        "targets": configuration.targets,
-        "output": configuration.output,
-        "recipe": run.settings.recipe.name,
-        "seed": seed,
-        "by": by,
-        "group": fit.group,
-        "epochs": found["epochs"],
-        "seconds": round(found["seconds"], 4),
-    }
-    scores = scorer.score(fit.group, columns, found["refined"])
-    return [
-        {**shared, "muscle": scorer.muscles[column], **values}
-        for column, values in zip(columns, scores, strict=True)
-    ]
+                count, errors = int(found[0][0][index]), [float(error[index]) for _, error in found]
+                values = (muscle, self.by, group, count, *errors)
+                names = (*REFERENCE_TEXT, *REFERENCE_NUMBERS)
+                rows.append(dict(zip(names, values, strict=True)))
+        return rows

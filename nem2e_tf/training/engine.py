@@ -10,6 +10,7 @@ One network's loss and gradient, mapped over many fits in one graph.
 import random
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,12 +20,78 @@ from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.training.recipe import Recipe
-from nem2e_tf.training.rows import Data, Fitted, Sizes, Task, padded_rows, shuffled_rows
+from nem2e_tf.training.rows import Data, Rows, Task
 from nem2e_tf.zoo.blocks import chosen
 from nem2e_tf.zoo.layers import supplied_noise
 from nem2e_tf.zoo.models import all_layers, calibrated, for_training, set_recurrence_form
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """The result of a fit.
+
+    Attributes
+    ----------
+    weights : list of array
+        In the order of ``model.weights``.
+    epochs : int
+        The epoch whose weights are kept, counted from 1; 0 if the fit diverged: it never had a
+        finite error.
+    history : float32 array [epoch, 3]
+        Loss on training, validation and application rows; NaN where there are none.
+    applied : float32 array [row, sample, target]
+        Output for the application rows; NaN if the fit diverged.
+    """
+
+    weights: list[NDArray[Any]]
+    epochs: int
+    history: NDArray[np.float32]
+    applied: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of fits and rows that a trainer is traced for; smaller tasks are padded."""
+
+    fits: int
+    training: int
+    validation: int
+    application: int
+
+
+def padded_rows(rows: Sequence[Rows], size: int) -> NDArray[np.int32]:
+    """Put the rows of several fits into one array.
+
+    Returns
+    -------
+    int32 array [3, fit, size]
+        Rows of inputs, rows of targets, and 1 for a row and 0 for padding.
+    """
+    chosen = np.zeros((3, len(rows), size), np.int32)
+    for fit, row in enumerate(rows):
+        n = len(row.inputs)
+        chosen[:, fit, :n] = row.inputs, row.targets, np.ones(n)
+    return chosen
+
+
+def shuffled_rows(
+    rows: Sequence[Rows], orders: Sequence[np.random.Generator], *, steps: int, batch: int
+) -> NDArray[np.int32]:
+    """Distribute the rows of each fit over steps, in a new order.
+
+    Returns
+    -------
+    int32 array [3, step, fit, batch]
+        As `padded_rows`.
+    """
+    mixed = []
+    for row, order in zip(rows, orders, strict=True):
+        places = order.permutation(len(row.inputs))
+        mixed.append(Rows(row.inputs[places], row.targets[places]))
+    padded = padded_rows(mixed, steps * batch)
+    return padded.reshape(3, len(rows), steps, batch).transpose(0, 2, 1, 3)
 
 
 class MappedModel:

@@ -1,8 +1,6 @@
-"""What a run will fit, decided before anything is fitted.
+"""What a run will fit, decided before anything is fitted: folds, validation sets and chunks."""
 
-Who is left out, and who is set aside to decide when to stop.
-"""
-
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,33 +13,37 @@ from numpy.typing import NDArray
 from nem2e_tf import zoo
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.names import OUTPUTS, PATTERNS
+from nem2e_tf.evaluation.results import BLOCK
+from nem2e_tf.names import ALL_ENTIRE, DIRECT, EACH, JOINT, OUTPUTS, PATTERNS
 from nem2e_tf.refiners.patterns import Composition
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.rows import composition_of
 
 VALIDATION_SHARE = 0.2
 FEWEST_GROUPS_TO_VALIDATE = 3
-BLOCK = "block"
+CYCLES_AT_A_TIME = 4096
+
+FITS_TOGETHER = 16
+"""Fits of 64 units over 20 tokens that are trained together; more of them exceed the cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One left-out group.
+    """One group that is left out.
 
     Attributes
     ----------
     group : str
-        What is left out.
+        Its name.
     test : int array
-        Cycles inside the group.
+        Cycles of the group.
     names : str array [group]
         Names of all groups, in order.
     codes : int array [cycle]
-        Group of every cycle of the cohort, as its place in `names`. Folds share it: what is as long
-        as the cohort is not kept for each of many folds.
+        Index in `names` of the group of every cycle of the cohort. All folds share this array:
+        there may be many folds of a long cohort.
     trains_on_all : bool
-        Whether the group is trained on as well: then nothing is left out.
+        Train on the group as well; then nothing is left out.
     """
 
     group: str
@@ -52,7 +54,7 @@ class Fold:
 
     @property
     def train(self) -> NDArray[np.intp]:
-        """Cycles that are trained on: those outside the group."""
+        """Training cycles: those outside the group."""
         kept = np.ones(len(self.codes), bool)
         if not self.trains_on_all:
             kept[self.test] = False
@@ -64,7 +66,7 @@ class Fold:
         return self.names[self.codes[self.train]]
 
     def set_aside(self, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Training cycles to fit on, and those to decide by when to stop: see `set_aside`."""
+        """Training cycles to fit, and those of the validation set; see `set_aside`."""
         train = self.train
         inner, outer = set_aside(self.codes[train], seed=seed, name=self.group)
         return train[inner], train[outer]
@@ -73,21 +75,21 @@ class Fold:
 def group_labels(
     cycles: pd.DataFrame, *, by: str = "subject", blocks: int | None = None
 ) -> tuple[str, NDArray[np.str_]]:
-    """Label each cycle with the group that it is left out with.
+    """Label each cycle with its group.
 
     Parameters
     ----------
     cycles : DataFrame
         The cohort's table of cycles.
     by : str
-        A column of it.
+        The column that names the groups.
     blocks : int, optional
-        Cut the cycles of a single subject into this many runs of consecutive cycles instead.
+        Cut the cycles of a single subject into this many blocks of consecutive cycles instead.
 
     Returns
     -------
     tuple
-        What the cycles are grouped by (``block`` for blocks) and the label of each cycle.
+        What forms the groups (`by`, or ``block``) and the label of each cycle.
 
     Raises
     ------
@@ -143,22 +145,22 @@ def leave_one_group_out(labels: NDArray[np.str_]) -> list[Fold]:
 def set_aside(
     labels: NDArray[np.str_] | NDArray[np.intp], *, seed: int, name: str
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Set a fifth of the training groups aside, at least one, to decide when to stop.
+    """Draw the validation set for early stopping: a fifth of the training groups, at least one.
 
     Parameters
     ----------
     labels : array [training cycle]
-        Group of each training cycle; only their order matters.
+        Group of each training cycle; only the order of the groups matters.
     seed : int
-        The recipe's.
+        Of the fit.
     name : str
-        What is left out; folds draw independently.
+        Name of the group that is left out; each fold draws independently.
 
     Returns
     -------
     tuple of int array
-        Positions of the cycles to fit on and of those set aside; with fewer than three groups none
-        are.
+        Positions of the cycles to fit and of the validation set, which is empty with fewer than
+        three groups.
     """
     from sklearn.model_selection import GroupShuffleSplit
 
@@ -178,45 +180,24 @@ def refuse_both(**given: Any) -> None:
         raise InputError(f"{' and '.join(given)}: expected one of them, found both")
 
 
-FITS_TOGETHER = 16
-"""Fits of 64 units over 20 tokens that are trained together: more of them leave the cache."""
-
-CYCLES_AT_A_TIME = 4096
-
-
 @dataclass(frozen=True)
 class Settings:
-    """What a cross-validation was asked for; all of it is recorded with the run.
+    """The options of a cross-validation; all are recorded with the run.
 
     Attributes
     ----------
-    models : tuple of str
-        Entries of the zoo.
-    patterns : tuple of str
-        Input patterns.
-    targets : {"each", "joint"}
-        One model a muscle, or one for all.
-    output : {"direct", "residual"}
-        For entries that offer both.
+    models, patterns : tuple of str
+    targets, output, by, blocks, seeds, options, quarter_samples
+        See `nem2e_tf.training.cross_validation.cross_validate`.
     recipe : Recipe
-    by : str
-        Column of the cycles whose groups are left out.
-    blocks : int, optional
-        Blocks of consecutive cycles of a single subject instead.
-    seeds : int
-        Fits of each network, with seeds 0, 1, ...
-    options : mapping
-        Options by entry: ``{"tcn": {"causal": True}}``.
-    quarter_samples : {5, 20}
-        Samples of a quarter under One-Quarter.
     sources : tuple of Source
         Where entries of the user's own are defined; worker processes run these texts.
     """
 
     models: tuple[str, ...]
-    patterns: tuple[str, ...] = ("all-entire",)
-    targets: str = "each"
-    output: str = "direct"
+    patterns: tuple[str, ...] = (ALL_ENTIRE,)
+    targets: str = EACH
+    output: str = DIRECT
     recipe: Recipe = field(default_factory=Recipe)
     by: str = "subject"
     blocks: int | None = None
@@ -233,23 +214,18 @@ class Settings:
         for name in self.options:
             if name not in self.models:
                 raise InputError(
-                    f"options: expected options of a model of this run "
-                    f"({', '.join(self.models)}), found some of {name}"
+                    f"options: expected options of {' or '.join(self.models)}, found some of {name}"
                 )
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings for JSON."""
-        value = asdict(self)
-        value["options"] = {
-            name: {key: list(v) if isinstance(v, tuple) else v for key, v in given.items()}
-            for name, given in self.options.items()
-        }
-        value["sources"] = [source.as_dict() for source in self.sources]
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in value.items()}
+        """Return the settings as JSON reads them back."""
+        sources = [source.as_dict() for source in self.sources]
+        value: dict[str, Any] = json.loads(json.dumps({**asdict(self), "sources": sources}))
+        return value
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Settings":
-        """Read what `as_dict` gave."""
+        """Read settings from `as_dict`."""
         given = {**value, "recipe": Recipe(**value["recipe"])}
         for name in ("models", "patterns"):
             given[name] = tuple(given[name])
@@ -259,7 +235,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Configuration:
-    """One entry under one input pattern: its fits share an architecture."""
+    """One entry under one input pattern."""
 
     model: str
     pattern: str
@@ -267,10 +243,19 @@ class Configuration:
     output: str
     options: dict[str, Any]
 
+    @property
+    def words(self) -> dict[str, Any]:
+        """Columns of ``results.csv`` that name the configuration."""
+        return {name: getattr(self, name) for name in ("model", "pattern", "targets", "output")}
+
+    def columns(self, fit: "Fit", muscles: Sequence[str]) -> list[int]:
+        """Indices of the muscles that a fit predicts."""
+        return list(range(len(muscles))) if self.targets == JOINT else [muscles.index(fit.muscle)]
+
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit: which configuration, model of it (a muscle or ``joint``), fold and seed."""
+    """One fit: index of its configuration, its model (a muscle or ``joint``), its fold and seed."""
 
     configuration: int
     muscle: str
@@ -280,16 +265,17 @@ class Fit:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that will be fitted, and together with what.
+    """All fits of a run, and their division into chunks.
 
     Attributes
     ----------
     configurations : tuple of Configuration
     fits : tuple of Fit
     chunks : tuple of tuple of int
-        Indices of the fits that are trained together. Numbers repeat for the same chunks.
+        Indices of the fits that are trained together. Results repeat bit for bit only in the same
+        chunks, so resumed and distributed runs use the same plan.
     notes : tuple of str
-        Combinations that make no sense and are left out.
+        Combinations that are left out and muscles without results, with the reason.
     """
 
     configurations: tuple[Configuration, ...]
@@ -298,7 +284,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plan for JSON."""
+        """Return the plan for JSON, without keys where there are many items."""
         return {
             "configurations": [asdict(item) for item in self.configurations],
             "fits": [[fit.configuration, fit.muscle, fit.group, fit.seed] for fit in self.fits],
@@ -308,7 +294,7 @@ class Plan:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> "Plan":
-        """Read what `as_dict` gave."""
+        """Read a plan from `as_dict`."""
         return cls(
             configurations=tuple(Configuration(**item) for item in value["configurations"]),
             fits=tuple(Fit(*item) for item in value["fits"]),
@@ -318,28 +304,18 @@ class Plan:
 
 
 def folds_of(cohort: Cohort, settings: Settings) -> tuple[str, list[Fold]]:
-    """Return what the cycles are grouped by, and the folds."""
+    """Return what forms the groups, and the folds."""
     by, labels = group_labels(cohort.cycles, by=settings.by, blocks=settings.blocks)
     return by, leave_one_group_out(labels)
 
 
 def make_plan(cohort: Cohort, settings: Settings) -> Plan:
-    """Decide what will be fitted.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    settings : Settings
-
-    Returns
-    -------
-    Plan
-        Does not depend on how many processes will work on it.
+    """Plan the fits of a cross-validation; independent of the number of processes.
 
     Raises
     ------
     InputError
-        Nothing that was asked for makes sense, or a muscle was measured in one group only.
+        An option is wrong, or no combination of the given models and patterns is possible.
     """
     _, folds = folds_of(cohort, settings)
     configurations, notes = _configurations(settings)
@@ -390,7 +366,7 @@ def _slow(configuration: Configuration, composition: Composition) -> list[str]:
 
 
 def _without_emg(cohort: Cohort, folds: Sequence[Fold]) -> list[str]:
-    """Muscles that no cycle has the EMG of, or none outside a group."""
+    """Note muscles without EMG, and those with EMG in a single group."""
     seen = np.zeros((len(cohort.cycles), len(cohort.muscles)), bool)
     for start in range(0, len(seen), CYCLES_AT_A_TIME):
         part = cohort.measured[start : start + CYCLES_AT_A_TIME]
@@ -401,7 +377,8 @@ def _without_emg(cohort: Cohort, folds: Sequence[Fold]) -> list[str]:
         groups = [fold.group for fold in folds if seen[fold.test, index].sum() == n_seen]
         if groups:
             notes.append(
-                f"{muscle}: no cycle with its EMG outside {', '.join(groups)}; no result there"
+                f"{muscle}: no EMG outside {', '.join(groups)}, hence no training data and no "
+                "result there"
             )
     return notes
 
@@ -427,7 +404,7 @@ def _configurations(settings: Settings) -> tuple[list[Configuration], list[str]]
             if output not in OUTPUTS:
                 raise InputError(f"output {output}: expected one of {', '.join(OUTPUTS)}")
             output = entry.outputs[0]
-            notes.append(f"{name}: runs with output {output}, the only one it offers")
+            notes.append(f"{name}: fitted with output {output}, the only one it offers")
         options = {**settings.recipe.model_options(entry.options), **given}
         if "output" in entry.options:
             options["output"] = output
@@ -445,29 +422,12 @@ def _configurations(settings: Settings) -> tuple[list[Configuration], list[str]]
 
 
 def _width(configuration: Configuration, *, n_channels: int, n_fits: int) -> int:
-    """Fits to train together: as many as fit the cache, in chunks of about equal size."""
+    """Number of fits to train together: as many as the cache holds, in chunks of similar size."""
     units = int(configuration.options.get("units", 64))
     spatial = zoo.entry(configuration.model).attention == "spatial"
     tokens = 20 + (n_channels if spatial else 20)
-    # A fit's states grow with units and tokens, its weights with the square of the units.
+    # States grow with units and tokens, weights with the square of the units.
     size = units * (tokens + units)
     most = max(1, min(FITS_TOGETHER, FITS_TOGETHER * 64 * (40 + 64) // size))
     n_chunks = max(-(-n_fits // most), 2 if n_fits > 1 else 1)
     return -(-n_fits // n_chunks)
-
-
-def sizes_of(
-    folds: Sequence[Fold], *, splits: Sequence[tuple[int, int]], rows: int
-) -> tuple[int, int, int]:
-    """Most rows that any fold trains, validates and is applied on.
-
-    Parameters
-    ----------
-    folds : sequence of Fold
-    splits : sequence of tuple
-        Cycles that each fit is trained and validated on.
-    rows : int
-        Rows that a cycle becomes.
-    """
-    inner, outer = (max(sizes) for sizes in zip(*splits, strict=True))
-    return rows * inner, rows * outer, rows * max(len(fold.test) for fold in folds)

@@ -26,7 +26,12 @@ from nem2e_tf.training.plan import (
 )
 from nem2e_tf.training.recipe import Recipe
 from nem2e_tf.training.recipe import recipe as recipe_of
-from nem2e_tf.training.rows import Store, Thinned, composition_of, store_beside, thin
+from nem2e_tf.training.rows import (
+    composition_of,
+    conditions_and_durations,
+    temporary_store,
+    thin,
+)
 from nem2e_tf.zoo import AnyModel
 
 REFERENCE_CYCLES = 64
@@ -130,7 +135,7 @@ def train(
     if out is not None:
         refuse_foreign_files(out)
     set_up_tensorflow()
-    with store_beside(loaded, out) as store:
+    with temporary_store(loaded, out) as store:
         workshop = Workshop(loaded, settings, plan, store)
         models, info, reference = _fitted(workshop, licence=licence, on_epoch=on_epoch)
     source = sources[0] if sources else None
@@ -140,15 +145,13 @@ def train(
 def _fitted(
     workshop: Workshop, *, licence: str, on_epoch: Callable[[int], None] | None
 ) -> tuple[dict[str, Any], RefinerInfo, Reference]:
-    cohort, settings, configuration = (
-        workshop.cohort,
-        workshop.settings,
-        workshop.plan.configurations[0],
-    )
+    """Fit all models of a refiner; return them with what is stored next to them."""
+    cohort, settings, plan = workshop.cohort, workshop.settings, workshop.plan
+    configuration = plan.configurations[0]
     _, labels = group_labels(cohort.cycles, by=settings.by, blocks=settings.blocks)
     names, codes = np.unique(labels, return_inverse=True)
     inner, outer = set_aside(codes, seed=0, name=EVERYTHING)
-    # One fold that leaves nothing out: what was set aside is what the refiner is applied on.
+    # One fold that leaves nothing out; its test cycles are the validation set.
     workshop.folds = {EVERYTHING: Fold(EVERYTHING, outer, names, codes, trains_on_all=True)}
     muscles = workshop.composition(configuration).models
     workshop.plan = Plan(
@@ -163,22 +166,20 @@ def _fitted(
         models[result.fit.muscle].set_weights(result.weights)
     refined = np.concatenate([result.refined for result in results], axis=2)
     used = np.concatenate([outer, inner])[:REFERENCE_CYCLES]
-    metrics = _metrics(cohort, workshop.thinned, inner, outer, refined, store=workshop.store)
+    metrics = _metrics(workshop, inner, outer, refined)
     metrics["epochs"] = {result.fit.muscle: result.epochs for result in results}
     info = describe(cohort, settings, configuration, licence=licence, metrics=metrics)
+    # Up to so many cycles, evenly over all groups.
+    count = min(CALIBRATION_CYCLES, len(inner))
+    calibration = inner[np.unique(np.linspace(0, len(inner) - 1, count).astype(int))]
     reference = Reference(
         simulated=thin(cohort.simulated[used]),
         measured=thin(cohort.measured[used]),
         held_out=np.isin(used, outer),
-        calibration=thin(cohort.simulated[_spread(inner, CALIBRATION_CYCLES)]),
+        calibration=thin(cohort.simulated[calibration]),
         mean_pattern=mean_pattern(workshop.thinned.measured, rows=inner).astype(np.float32),
     )
     return models, info, reference
-
-
-def _spread(rows: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Choose up to so many rows, evenly over all groups."""
-    return rows[np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int))]
 
 
 def describe(
@@ -189,20 +190,18 @@ def describe(
     licence: str = "",
     metrics: dict[str, Any] | None = None,
 ) -> RefinerInfo:
-    """Say what a refiner of a cohort is, apart from its weights."""
+    """Describe a refiner that is fitted on a cohort."""
     composition = composition_of(
         cohort,
         pattern=configuration.pattern,
         targets=configuration.targets,
         quarter_samples=settings.quarter_samples,
     )
+    electrodes = cohort.muscles["electrode"].astype(str)
     return RefinerInfo(
-        model=configuration.model,
-        pattern=configuration.pattern,
-        targets=configuration.targets,
-        output=configuration.output,
+        **configuration.words,
         channels=composition.channels,
-        muscles=_muscles(cohort),
+        muscles=tuple(map(Muscle, composition.muscles, composition.counterparts, electrodes)),
         options=configuration.options,
         model_samples=composition.model_samples,
         recipe=settings.recipe.as_dict(),
@@ -215,35 +214,24 @@ def describe(
     )
 
 
-def _muscles(cohort: Cohort) -> tuple[Muscle, ...]:
-    channels = cohort.channel_names
-    return tuple(
-        Muscle(name, tuple(channels[i] for i in row), str(electrode))
-        for name, row, electrode in zip(
-            cohort.muscle_names, cohort.counterparts, cohort.muscles["electrode"], strict=True
-        )
-    )
-
-
 def _metrics(
-    cohort: Cohort,
-    thinned: Thinned,
+    workshop: Workshop,
     inner: NDArray[np.intp],
     outer: NDArray[np.intp],
     refined: NDArray[np.float32],
-    *,
-    store: Store,
 ) -> dict[str, Any]:
-    """Scores on the cycles that were set aside, by muscle; none where none could be."""
+    """Scores on the validation set, by muscle; none if it is empty."""
     if not len(outer):
         return {"cycles_set_aside": 0}
+    cohort, thinned = workshop.cohort, workshop.thinned
+    conditions, durations = conditions_and_durations(cohort)
     rows = score(
         thinned.measured[outer],
-        simulated=thinned.estimates(cohort.counterparts, store=store)[outer],
+        simulated=thinned.estimates(cohort.counterparts, store=workshop.store)[outer],
         mean_pattern=mean_pattern(thinned.measured, rows=inner),
         refined=refined,
-        conditions=cohort.cycles["condition"].to_numpy(dtype=np.str_)[outer],
-        durations=(cohort.cycles["end"] - cohort.cycles["start"]).to_numpy(dtype=float)[outer],
+        conditions=conditions[outer],
+        durations=durations[outer],
     )
     return {
         "cycles_set_aside": len(outer),

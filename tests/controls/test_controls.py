@@ -26,11 +26,11 @@ from nem2e_tf.controls.shuffle import shuffled
 from nem2e_tf.controls.source import open_source
 from nem2e_tf.errors import InputError
 from nem2e_tf.evaluation.metrics import rmse
-from nem2e_tf.training.kept import held_out_curves, read_predictions
+from nem2e_tf.training.curves import held_out_curves, read_predictions
 from nem2e_tf.training.plan import Settings
 from nem2e_tf.training.recipe import recipe
 from nem2e_tf.training.rows import thin
-from nem2e_tf.training.run_folder import open_run, weights_file
+from nem2e_tf.training.run_folder import open_run
 
 MODELS = ("opensim", "mean-pattern", "affine", "stdr-net-spatial")
 
@@ -255,7 +255,7 @@ def test_commands_and_the_fitting_of_what_is_not_kept(place, tmp_path):
     """Weights that were deleted are fitted again, to the same numbers; --json tells them."""
     run = open_run(place / "run")
     affine = 2
-    kept = weights_file(run, affine)
+    kept = run.weights_file(affine)
     before = dict(np.load(kept))
     kept.unlink()
     asked = ("shortcut", place / "run", "--cohort", place / "cohort", "--model", "affine")
@@ -394,19 +394,19 @@ def test_controls_take_objects_and_need_no_folder(given, tmp_path, monkeypatch):
     """A run folder that is open, a cohort in memory, whose workers read a temporary copy."""
     shutil.copytree(given["run"], tmp_path / "run")
     run, cohort = open_run(tmp_path / "run"), load_cohort(given["cohort"])
-    weights_file(run, 2).unlink()
+    run.weights_file(2).unlink()
     before = sorted(tmp_path.rglob("*"))
     seen = []
 
     def fit(run_path, cohort_path, chunks, **_):
         seen.append(load_cohort(cohort_path).digest)
         for chunk in chunks:
-            shutil.copy(weights_file(open_run(given["run"]), chunk), weights_file(run, chunk))
+            shutil.copy(open_run(given["run"]).weights_file(chunk), run.weights_file(chunk))
 
-    monkeypatch.setattr("nem2e_tf.training.kept.fit_chunks", fit)
+    monkeypatch.setattr("nem2e_tf.training.cross_validation.fit_chunks", fit)
     found = control(run, "wrong-subject", cohort=cohort, models=["affine"], draws=1)
     assert seen == [cohort.digest]
-    assert set(tmp_path.rglob("*")) - set(before) == {weights_file(run, 2)}
+    assert set(tmp_path.rglob("*")) - set(before) == {run.weights_file(2)}
     again = control(**given, kind="wrong-subject", models=["affine"], draws=1)
     np.testing.assert_allclose(found.table()["difference"], again.table()["difference"], rtol=1e-6)
     assert found.table()["model"].tolist() == ["affine"]
@@ -425,7 +425,7 @@ def test_a_control_that_does_not_exist(given):
 
 
 def test_damaged_weights_are_reported(given, tmp_path):
-    file = weights_file(open_run(given["run"]), 0)
+    file = open_run(given["run"]).weights_file(0)
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     try:

@@ -57,12 +57,12 @@ class TestRows:
         simulated, measured = thin(cohort.simulated), thin(cohort.measured)
         cycles = np.array([4, 1])
         for model, channels in enumerate(([0], [1, 2])):
-            inputs = found.inputs[found.input_rows(model, cycles)]
+            inputs = found.inputs[found.rows(model, cycles).inputs]
             assert inputs.shape == (2, SAMPLES, 1)
             np.testing.assert_allclose(
                 inputs[..., 0], simulated[cycles][:, :, channels].mean(axis=2), atol=1e-6
             )
-            targets = found.targets[found.target_rows(model, cycles)]
+            targets = found.targets[found.rows(model, cycles).targets]
             np.testing.assert_array_equal(targets, measured[cycles][:, :, [model]])
         assert found.counterparts == (((0,),), ((0,),))
 
@@ -71,7 +71,7 @@ class TestRows:
         assert found.models == ("soleus", "glmed1")
         assert len(found.inputs) == len(cohort.cycles)
         for model in (0, 1):
-            rows = found.input_rows(model, [3])
+            rows = found.rows(model, [3]).inputs
             np.testing.assert_array_equal(found.inputs[rows], thin(cohort.simulated)[[3]])
         assert found.counterparts == (((0,),), ((1, 2),))
 
@@ -84,7 +84,7 @@ class TestRows:
     @pytest.mark.parametrize("quarter_samples", [5, 20])
     def test_one_quarter_cuts_and_joins_again(self, cohort, quarter_samples):
         found = problem(cohort, "one-quarter", quarter_samples=quarter_samples)
-        rows = found.target_rows(1, [2])
+        rows = found.rows(1, [2]).targets
         assert len(rows) == 4
         assert found.targets[rows].shape == (4, quarter_samples, 1)
         measured = thin(cohort.measured)[2, :, 1]
@@ -93,7 +93,7 @@ class TestRows:
             found.targets[rows][3, [0, -1], 0], measured[[15, 19]], atol=1e-6
         )
         simulated = thin(cohort.simulated)[2][:, [1, 2]].mean(axis=1)
-        inputs = found.inputs[found.input_rows(1, [2])]
+        inputs = found.inputs[found.rows(1, [2]).inputs]
         for curve, parts in ((measured, found.targets[rows]), (simulated, inputs)):
             # The 20 samples of a stretched quarter miss its 5: the corner there is cut by 4 %.
             cut = 0.0 if quarter_samples == 5 else 0.04 * np.abs(np.diff(curve, 2)).max()
@@ -107,10 +107,10 @@ class TestRows:
         assert np.isfinite(found.targets).all()
         for model in (0, 1):
             for cycle in range(len(cohort.cycles)):
-                seen = found.present[found.target_rows(model, [cycle])]
+                seen = found.present[found.rows(model, [cycle]).targets]
                 assert seen.all() == ((model, cycle) != (1, 2))
                 assert seen.any() == seen.all()
-        np.testing.assert_array_equal(found.targets[found.target_rows(1, [2])], 0)
+        np.testing.assert_array_equal(found.targets[found.rows(1, [2]).targets], 0)
 
     def test_refuses_joint_models_of_one_channel(self, cohort):
         for pattern in ("one-quarter", "one-entire"):

@@ -108,9 +108,9 @@ def test_an_earlier_report_is_replaced_and_other_folders_are_not(tmp_path):
 def test_missing_says_why_a_sentence_each():
     results = made(groups=9)
     results = without(results, results["model"] == "stdr-net-spatial")
-    header = {"plan": {"notes": ["affine: runs with output direct, the only one it offers"]}}
+    header = {"plan": {"notes": ["affine: fitted with output direct, the only one it offers"]}}
     lines = missing(results, [header])
-    assert lines[0] == "Affine: runs with output direct, the only one it offers."
+    assert lines[0] == "Affine: fitted with output direct, the only one it offers."
     assert "s0, s1, s2, s3, s4, s5 and 3 more" in lines[1]
     assert missing(made(), [{}]) == []
 

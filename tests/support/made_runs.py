@@ -65,7 +65,7 @@ def fitted_run(folder, cohort, settings, *, keep_weights=False):
     from nem2e_tf.training.chunk import Workshop
     from nem2e_tf.training.cross_validation import write_results
     from nem2e_tf.training.plan import make_plan
-    from nem2e_tf.training.run_folder import create_run, write_weights
+    from nem2e_tf.training.run_folder import create_run
 
     run = create_run(folder, cohort, settings, make_plan(cohort, settings))
     shop = Workshop(cohort, settings, run.plan)
@@ -73,7 +73,7 @@ def fitted_run(folder, cohort, settings, *, keep_weights=False):
         results = shop.run(chunk)
         run.write_chunk(chunk, results)
         if keep_weights:
-            write_weights(run, chunk, results)
+            run.write_weights(chunk, results)
     write_results(run, cohort)
     return run
 

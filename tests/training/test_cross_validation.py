@@ -187,7 +187,7 @@ class TestRun:
         assert "recipe" in said
         tiny_cohort(seed=9).save(folder / "other")
         said = refused(capsys, *command(folder / "other", run))
-        assert "expected a run of this cohort" in said
+        assert "expected the cohort of this run" in said
         assert sorted(run.rglob("*")) == before
 
     @pytest.mark.parametrize("content", [b"", b"half"])
@@ -317,7 +317,7 @@ def test_blocks_of_one_subject_joint_and_residual(tmp_path):
         *("--option", "rnn.n_layers=1", "--jobs", "1"),
     )
     assert done.returncode == 0
-    assert "affine: runs with output direct" in done.stderr
+    assert "affine: fitted with output direct" in done.stderr
     rows = numbers(tmp_path / "run")
     assert set(rows["by"]) == {"block"}
     assert set(rows["targets"]) == {"joint"}
@@ -448,7 +448,7 @@ class TestPlan:
             models=("affine", "rnn"), targets=targets, recipe=recipe("fast", epochs=1, units=2)
         )
         plan = make_plan(cohort, settings)
-        assert any(note.startswith("glmed1: no cycle") for note in plan.notes)
+        assert any(note.startswith("glmed1: no EMG outside") for note in plan.notes)
         shop = Workshop(cohort, settings, plan)
         results = [one for chunk in range(len(plan.chunks)) for one in shop.run(chunk)]
         empty = [

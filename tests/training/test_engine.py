@@ -13,10 +13,10 @@ from support.tiny_cohort import tiny_cohort
 from nem2e_tf import zoo
 from nem2e_tf.errors import InputError
 from nem2e_tf.training.chunk import Workshop
-from nem2e_tf.training.engine import Trainer
+from nem2e_tf.training.engine import Sizes, Trainer
 from nem2e_tf.training.plan import Settings, make_plan
 from nem2e_tf.training.recipe import Recipe, recipe
-from nem2e_tf.training.rows import Data, Rows, Sizes, Task, thin
+from nem2e_tf.training.rows import Data, Rows, Task, thin
 from nem2e_tf.zoo.layers import CounterpartMean
 
 SAMPLES, CHANNELS, TARGETS = 6, 3, 2

@@ -23,9 +23,8 @@ from support.plain_keras import (
     tensors,
 )
 
-from nem2e_tf.training.engine import Trainer
+from nem2e_tf.training.engine import Sizes, Trainer
 from nem2e_tf.training.recipe import Recipe
-from nem2e_tf.training.rows import Sizes
 
 # Ten rows, two a step: ten epochs are fifty steps.
 RECIPE = Recipe(

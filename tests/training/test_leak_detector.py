@@ -17,7 +17,7 @@ from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.cross_validation import write_results
 from nem2e_tf.training.plan import Settings, leave_one_group_out, make_plan, set_aside
 from nem2e_tf.training.recipe import recipe
-from nem2e_tf.training.run_folder import create_run, mean_patterns_file
+from nem2e_tf.training.run_folder import create_run
 from nem2e_tf.zoo.layers import ChannelNormalisation, CounterpartMean, GainAndOffset
 
 SUBJECTS = np.array([f"subject-{number}" for number in range(1, 6)])
@@ -56,7 +56,7 @@ def cross_validated(folder, settings):
                 for row in csv.DictReader(lines):
                     losses = fits[int(row["fit"])].setdefault("validation", [])
                     losses.append(row["validation"])
-        with np.load(mean_patterns_file(run)) as arrays:
+        with np.load(run.path / "mean_patterns.npz") as arrays:
             patterns = dict(zip(arrays["groups"].tolist(), arrays["patterns"], strict=True))
         by_name = {}
         for index, one in fits.items():

@@ -171,7 +171,7 @@ class TestRowFiles:
             calls.append(1)
             yield from np.split(self.VALUES.reshape(shape) if values is None else values, 2)
 
-        found = RowFiles(folder, digest)("name", shape, np.float32, parts)
+        found = RowFiles(folder, digest)("name", shape, parts)
         assert isinstance(found, np.memmap)
         return np.array(found), bool(calls)
 
@@ -215,7 +215,7 @@ class TestRowFiles:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            RowFiles(tmp_path, "one")("name", (6, 4), np.float32, parts)
+            RowFiles(tmp_path, "one")("name", (6, 4), parts)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_disk_that_is_too_small_is_told(self, tmp_path, monkeypatch):

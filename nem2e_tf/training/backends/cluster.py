@@ -352,10 +352,10 @@ def _fit(
                 trace = "".join(traceback.format_exception(error))
                 found = ChunkError(chunk, f"{type(error).__name__}: {error}", trace)
             if isinstance(found, ChunkError):
-                raise found.recorded_in(run.path)
+                raise found.recorded_in(run)
             if isinstance(found, InputError):
                 raise found
-            run.write_files(found)
+            run.write_files({run.path / name: content for name, content in found.items()})
             progress(chunk, 0, True)
             finished.add(chunk)
             future.release()

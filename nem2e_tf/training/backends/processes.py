@@ -24,7 +24,7 @@ from nem2e_tf.cohorts.cohort import load_cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.training.chunk import Workshop, set_up_tensorflow
 from nem2e_tf.training.rows import store_for
-from nem2e_tf.training.run_folder import open_run, write_weights
+from nem2e_tf.training.run_folder import RunFolder, open_run
 
 Progress = Callable[[int, int, bool], None]
 """Is called with (chunk, epochs, finished)."""
@@ -61,8 +61,7 @@ def fit_chunks(
     progress : callable, optional
         Is called with (chunk, epochs, finished).
     weights : bool
-        Write the weights of the fits (`nem2e_tf.training.kept`) and leave the predictions of the
-        run unchanged.
+        Write the weights of the fits and leave the predictions of the run unchanged.
 
     Raises
     ------
@@ -97,7 +96,7 @@ def fit_chunks(
             except queue.Empty:
                 continue
             if isinstance(item, ChunkError):
-                raise item.recorded_in(Path(run_path))
+                raise item.recorded_in(open_run(run_path))
             if isinstance(item, ChildProcessError):
                 raise InputError(str(item))
             if isinstance(item, Exception):
@@ -118,14 +117,14 @@ def check_jobs(jobs: int | None) -> None:
 class ChunkError(Exception):
     """An error that is not the user's; its arguments are the chunk, the error and the traceback."""
 
-    def recorded_in(self, run: Path) -> InputError:
+    def recorded_in(self, run: RunFolder) -> InputError:
         """Append the traceback to ``errors.txt`` of a run folder; return one line about it."""
         chunk, error, trace = self.args
-        with (run / "errors.txt").open("a", encoding="utf-8") as stream:
+        with run.errors_file.open("a", encoding="utf-8") as stream:
             stream.write(f"chunk {chunk}\n{trace}\n")
         return InputError(
             f"chunk {chunk} failed: {error}; finished chunks are kept, and the traceback is in "
-            f"{run / 'errors.txt'}"
+            f"{run.errors_file}"
         )
 
 
@@ -242,7 +241,7 @@ def main(arguments: str) -> NoReturn:
                 workshop = Workshop(cohort, run.settings, run.plan, store)
             results = workshop.run(chunk, on_epoch=lambda epochs: report(epochs=epochs))
             if given["weights"]:
-                write_weights(run, chunk, results)
+                run.write_weights(chunk, results)
             else:
                 run.write_chunk(chunk, results)
             _log_memory(chunk)
