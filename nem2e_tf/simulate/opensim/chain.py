@@ -39,6 +39,7 @@ import numpy as np
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.io.files import output_folder, write_json
 from nem2e_tf.io.storage import read_storage, write_storage
+from nem2e_tf.io.text import read_text
 from nem2e_tf.io.trc import read_trc
 from nem2e_tf.simulate.opensim.activation import MOCO, SO
 from nem2e_tf.simulate.opensim.dynamics import activations
@@ -372,13 +373,9 @@ def read_project(path: "str | os.PathLike[str]") -> list[Trial]:
     """
     file = Path(path)
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: expected a project file, found no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(
-            f"{file}: expected a project file (TOML), cannot read it ({error})"
-        ) from None
+        table = tomllib.loads(read_text(file, "a project file (TOML)"))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{file}: expected a project file (TOML), found {error}") from None
     common = _keys(table, file, "top level", below=("subject",))
     trials = []
     for number, subject in enumerate(_tables(table, "subject", file, "top level"), start=1):

@@ -180,8 +180,8 @@ def test_keys_of_a_project_apply_to_the_levels_below(tmp_path):
         ('name = "walk2"', 'name = "walk1"', ["each trial once", "S1/walk1"]),
         ('name = "walk2"', 'name = "../walk"', ["a name valid for a folder"]),
         ('forces = "S1/walk2.mot"', "", ["trial S1/walk2", "expected forces"]),
-        ("[[subject.trial]]", "[subject.trial]", ["cannot read it"]),
-        ("cutoff = 8", "cutoff = ", ["cannot read it"]),
+        ("[[subject.trial]]", "[subject.trial]", ["expected a project file (TOML), found"]),
+        ("cutoff = 8", "cutoff = ", ["expected a project file (TOML), found"]),
     ],
 )
 def test_a_wrong_project_is_refused(tmp_path, old, new, words):
