@@ -78,7 +78,7 @@ def control(
     >>> run = nem2e.cross_validate(cohort, ["opensim", "linear"], targets="joint", jobs=1)
     >>> blind = control(run, "blind")
     >>> overall = blind.summary.query("muscle == 'overall'").set_index("model")
-    >>> round(float(overall["mean_pattern_rate"]["linear"]), 2)  # without looking at the input
+    >>> round(float(overall["mean_pattern_rate"]["linear"]), 2)
     -0.39
     """
     if kind not in CONTROLS:

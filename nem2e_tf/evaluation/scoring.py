@@ -104,6 +104,22 @@ def score(
     ------
     InputError
         The shapes do not fit.
+
+    Examples
+    --------
+    Activity of 0; simulated as 0.4, estimated as 0.2 by the mean pattern and as 0.1 by the refiner:
+
+    >>> level = np.ones((1, 20, 1))
+    >>> found = score(
+    ...     0 * level,
+    ...     simulated=0.4 * level,
+    ...     mean_pattern=0.2 * level[0],
+    ...     refined=0.1 * level,
+    ...     conditions=["walk"],
+    ...     durations=[1.1],
+    ... )
+    >>> round(found[0]["rate"], 4), round(found[0]["skill"], 4)
+    (-0.75, 0.5)
     """
     target = np.asarray(measured)
     if target.ndim != 3:
