@@ -216,8 +216,8 @@ def split_gain(
 
     >>> wave = 1 + np.cos(2 * np.pi * np.linspace(0, 1, 20))[None, :, None]
     >>> part = split_gain(wave, simulated=0.5 * wave, refined=wave, conditions=["walk"])[0]
-    >>> round(part["amplitude"] / part["gain"], 2), round(part["timing"] / part["gain"], 2)
-    (1.0, 0.0)
+    >>> round(part["amplitude"] / part["gain"], 2)
+    1.0
     """
     target, after, fine = (np.asarray(a, float) for a in (measured, refined, simulated))
     if target.ndim != 3 or after.shape != target.shape:
