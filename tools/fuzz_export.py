@@ -32,8 +32,8 @@ from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError
 from nem2e_tf.export.file import metadata
+from nem2e_tf.export.file.metadata import read_content
 from nem2e_tf.export.runtime.load import load
-from nem2e_tf.export.runtime.refiner_file import read_content
 
 SECONDS = 60
 RAN, REFUSED, OTHER, CRASHED, WRONG = "same numbers", "refused", "other numbers", "crashed", "WRONG"
