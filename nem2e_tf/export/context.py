@@ -47,9 +47,9 @@ LIMITS = {
     "dynamic": Limits(difference=0.05, rmse=0.01, negligible=5e-4),
     "int8": Limits(difference=0.15, rmse=0.03, negligible=1e-3),
 }
-"""Default limits, by precision: above what the entries of the zoo were measured to differ by.
+"""Default limits, by precision: slightly above the differences measured for the zoo's entries.
 
-For int8, ``rmse`` is the loss at which the file still counts as the refiner that was evaluated.
+For int8, ``rmse`` is the largest loss at which the evidence still applies to the file.
 """
 
 

@@ -1,4 +1,4 @@
-"""Parity: an exported file must give what the refiner gives, on real cycles.
+"""Parity: on real cycles, an exported file must compute what the refiner computes.
 
 A file that passes is sealed with the result of the comparison in its metadata.
 """

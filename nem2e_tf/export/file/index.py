@@ -68,6 +68,6 @@ def _precision(folder: Path, there: list[str], asked: str | None) -> str:
     wanted = asked or ("float32" if len(there) > 1 else there[0])
     if wanted not in there:
         raise InputError(
-            f"precision: expected {' or '.join(there)}, as in {folder}, found {wanted}"
+            f"precision {wanted}: expected {' or '.join(there)}, the precisions in {folder}"
         )
     return wanted

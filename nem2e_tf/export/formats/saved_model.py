@@ -1,4 +1,4 @@
-"""SavedModels: one folder per model, with its metadata as JSON beside it."""
+"""SavedModels: one folder per model, and its metadata as JSON."""
 
 from functools import partial
 from pathlib import Path

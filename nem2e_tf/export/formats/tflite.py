@@ -118,8 +118,7 @@ def file_name(model: str, precision: str) -> str:
 def write_calibration(piece: Piece, reference: Reference, folder: Path) -> Path:
     """Write the representative data set for full quantisation, for `Job`.
 
-    It holds training cycles only, because ranges are fitted to it: never a cycle that the refiner's
-    evaluation left out.
+    It holds training cycles only, because ranges are fitted to it.
 
     Raises
     ------
@@ -200,7 +199,7 @@ def finish(run: Export, piece: Piece, job: Job) -> Checked:
 
 
 def write_file(run: Export, checked: Checked, name: str) -> ExportedFile:
-    """Write a checked file into the export folder, its metadata as JSON beside it, and time it."""
+    """Write a checked file and its metadata as JSON into the export folder; measure its latency."""
     target, metadata = run.folder / name, checked.metadata
     target.write_bytes(checked.content)
     write_json(target.with_name(f"{name}.json"), metadata)

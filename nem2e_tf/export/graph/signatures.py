@@ -1,4 +1,4 @@
-"""The signatures of a ``.tflite`` besides ``refine``; they are added on request.
+"""The signatures of a ``.tflite`` in addition to ``refine``, added on request.
 
 ``refine_with_attention`` returns the attention weights as well.
 
@@ -88,8 +88,8 @@ def further_signatures(
                 ) from None
         elif whole.pattern == "one-quarter" and whole.model_samples == SAMPLES:
             raise ExportError(
-                f"{model}: expected samples as they come for {STEP}, found quarters resampled to "
-                f"{SAMPLES}, which requires the whole quarter"
+                f"{model}: expected a model of single samples for {STEP}, found quarters "
+                f"resampled to {SAMPLES}, which requires the whole quarter"
             )
         else:
             made.append(step_signature(network, name=model))
@@ -264,7 +264,7 @@ def looks_ahead(model: Any) -> Ahead | None:
 
 
 def step_signature(model: Any, *, name: str) -> GraphSignature:
-    """Make ``step``, which takes a cycle sample by sample.
+    """Make ``step``, which refines a cycle sample by sample.
 
     Parameters
     ----------

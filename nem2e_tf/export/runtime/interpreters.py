@@ -306,7 +306,7 @@ class CompiledRunner:
             for detail in (*self._details[0].values(), *self._details[1].values()):
                 if detail["dtype"] != "float32":
                     raise ValueError(
-                        f"weights can be shared if inputs and outputs are float32, found "
+                        "weights can be shared if inputs and outputs are float32, found "
                         f"{detail['dtype']}"
                     )
             self._names = signatures[signature]["inputs"], signatures[signature]["outputs"]

@@ -187,7 +187,7 @@ class Runtime:
 
 @dataclass(frozen=True)
 class Found:
-    """What is at a path.
+    """A refiner that `locate` found.
 
     Attributes
     ----------
@@ -196,7 +196,7 @@ class Found:
     paths : tuple of Path
         The refiner folder, the files, or the SavedModels' folders.
     channels : tuple of str or None
-        The refiner's order of channels, where an export folder records it.
+        Order of the channels, if an export folder records it.
     """
 
     kind: str
@@ -205,16 +205,16 @@ class Found:
 
 
 def locate(path: "str | os.PathLike[str]", *, precision: str | None = None) -> Found:
-    """Decide what is at a path, without loading it; see `load`.
+    """Find the kind of refiner at a path without loading it; see `load`.
 
     Raises
     ------
     InputError
-        None of the kinds of refiner is there.
+        There is no refiner.
     """
     place = Path(path)
     if precision is not None and not (place / INDEX).is_file():
-        raise InputError(f"{path}: expected a folder to choose precision {precision} from")
+        raise InputError(f"precision {precision}: expected an export folder, found {path}")
     if (place / MARKER).is_file():
         return Found("refiner", (place,))
     one_format = place.name == SAVED_MODELS and (place.parent / INDEX).is_file()
@@ -236,7 +236,7 @@ def locate(path: "str | os.PathLike[str]", *, precision: str | None = None) -> F
         return Found("file", (place,))
     raise InputError(
         f"{path}: expected a refiner folder with {MARKER}, an export folder with {INDEX}, a "
-        f"SavedModel or a .tflite or .onnx, found "
+        "SavedModel or a .tflite or .onnx, found "
         f"{'another folder' if place.is_dir() else 'no such file'}"
     )
 
@@ -253,14 +253,14 @@ def load(
     Parameters
     ----------
     path : path-like
-        A refiner folder; an exported ``.tflite`` or ``.onnx``; an exported SavedModel; or an
-        export folder, of which the ``.tflite`` files are loaded, or the ``.onnx`` files, or the
-        SavedModels, whichever it has first.
+        A refiner folder, an exported ``.tflite`` or ``.onnx``, an exported SavedModel, or an export
+        folder. From an export folder, the ``.tflite`` files are loaded if there are any, else the
+        ``.onnx`` files, else the SavedModels.
     precision : str, optional
-        Which ``.tflite`` files of an export folder; default: float32, or the only one.
+        Precision of the ``.tflite`` files in an export folder; default: float32, or the only one.
     shared_weights : bool
-        Keep one copy of each weight: for ``.tflite`` files with an unrolled recurrence at float32
-        or float16, which run up to two times faster, with the same numbers; see
+        Keep one copy of each weight. ``.tflite`` files with an unrolled recurrence at float32 or
+        float16 then run up to two times faster, with the same results; see
         `nem2e_tf.export.runtime.interpreters.SharedWeights`.
     execute_source : bool
         Run the source in a refiner folder that defines layers of its own; see
@@ -270,13 +270,14 @@ def load(
     -------
     Runtime or Refiner
         Both have ``channels``, ``muscles`` and ``refine(cycles)``. A refiner folder and a
-        SavedModel need TensorFlow, which is loaded here; a ``.tflite`` needs ai-edge-litert alone.
+        SavedModel require TensorFlow, which is imported here; a ``.tflite`` requires only
+        ai-edge-litert.
 
     Raises
     ------
     InputError
-        There is no such refiner, it is damaged or comes from another project, or it has no such
-        precision or cannot share its weights.
+        There is no refiner, it is damaged or was not made by nem2e-tf, it has no such precision, or
+        it cannot share its weights.
 
     Examples
     --------
@@ -312,7 +313,7 @@ def _saved_model(folder: Path) -> Exported:
 
 
 def inspect(path: "str | os.PathLike[str]") -> list[dict[str, Any]]:
-    """Describe what is at a path without running it: one dictionary per model.
+    """Describe a refiner without running it: one dictionary per model.
 
     Each has ``metadata``, ``signatures`` (name, inputs and outputs of each) and ``operators`` (how
     often each occurs); the last two are empty for a refiner folder and a SavedModel.
@@ -320,7 +321,7 @@ def inspect(path: "str | os.PathLike[str]") -> list[dict[str, Any]]:
     Raises
     ------
     InputError
-        As `load`; or ``onnx``, which looks into an ``.onnx``, is not installed.
+        As `load`; or the file is an ``.onnx``, and the package ``onnx`` is not installed.
     """
     found = locate(path)
     described = []

@@ -97,7 +97,7 @@ class Exported:
         Returns
         -------
         float32 arrays [cycle, 20, muscle] and [row, model_samples, token]
-            A cycle is one row, or four under ``one-quarter``.
+            A cycle is one row, or four with the pattern ``one-quarter``.
         """
         self.require(ATTENTION)
         weights: list[NDArray[np.float32]] = []
@@ -123,7 +123,7 @@ class Exported:
         Raises
         ------
         InputError
-            It was exported without; the message says how to export it.
+            It was exported without this signature.
         """
         if signature not in self.interpreter.signatures:
             raise InputError(
@@ -175,7 +175,7 @@ class RefinerFile(Exported):
 
 
 def composition_of(metadata: dict[str, Any], *, source: "str | os.PathLike[str]") -> Composition:
-    """Read from a file's metadata how its channels and muscles belong together.
+    """Read the channels, muscles and input pattern from the metadata of a file.
 
     Raises
     ------

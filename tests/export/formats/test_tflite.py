@@ -96,10 +96,10 @@ def test_the_runtime_chooses_a_precision(folder):
         found = runtime.refine(cycles, channels=NAMES)
         assert np.abs(found - expected).max() < 0.5 * np.ptp(refiner.reference.measured)
     with pytest.raises(
-        InputError, match=r"precision: expected float32 or .* or int8, .* found int4"
+        InputError, match=r"precision int4: expected float32 or .* or int8, the precisions in"
     ):
         load(folder / "out", precision="int4")
-    with pytest.raises(InputError, match="expected a folder to choose precision int8 from"):
+    with pytest.raises(InputError, match="precision int8: expected an export folder"):
         load(folder / "out/joint.tflite", precision="int8")
 
 
@@ -107,7 +107,9 @@ def test_a_folder_of_two_precisions_without_float32_is_told(folder, tmp_path):
     index = json.loads((folder / "out/index.json").read_text())
     index["files"] = index["files"][2:]
     (tmp_path / "index.json").write_text(json.dumps(index))
-    with pytest.raises(InputError, match=r"precision: expected dynamic or int8, .* found float32"):
+    with pytest.raises(
+        InputError, match=r"precision float32: expected dynamic or int8, the precisions in"
+    ):
         load(tmp_path)
 
 

@@ -52,9 +52,9 @@ def test_every_pattern_in_the_graph_is_what_the_package_does(pattern):
         expected = by_package(refiner, recording)
         for place, muscle in enumerate(whole.muscles):
             part = whole.part(muscle)
-            entrance = recording_signature(refiner.models[muscle], part)
+            signature = recording_signature(refiner.models[muscle], part)
             own = recording[:, [NAMES.index(name) for name in part.channels]]
-            found = np.asarray(entrance.function(own)["refined"])[:, 0]
+            found = np.asarray(signature.function(own)["refined"])[:, 0]
             np.testing.assert_allclose(found, expected[:, place], atol=1e-5)
 
 

@@ -48,12 +48,12 @@ def model_of(name, *, more=False):
     return model
 
 
-def streamed(entrance, cycle):
-    names = list(entrance.inputs)
-    states = {name: np.zeros(entrance.inputs[name], np.float32) for name in names[1:]}
+def streamed(signature, cycle):
+    names = list(signature.inputs)
+    states = {name: np.zeros(signature.inputs[name], np.float32) for name in names[1:]}
     refined = []
     for sample in cycle:
-        states = entrance.function(sample[None], *(states[name] for name in names[1:]))
+        states = signature.function(sample[None], *(states[name] for name in names[1:]))
         refined.append(np.asarray(states.pop("refined"))[0])
     return np.array(refined)
 
@@ -70,8 +70,8 @@ def test_every_entry_streams_or_says_why_not(name):
     assert found is None
     cycle = np.random.default_rng(2).random((20, 4)).astype(np.float32)
     whole = np.asarray(model(cycle[None], training=False))[0]
-    entrance = step_signature(model, name="x")
-    np.testing.assert_allclose(streamed(entrance, cycle), whole, atol=1e-5 * np.ptp(whole))
+    signature = step_signature(model, name="x")
+    np.testing.assert_allclose(streamed(signature, cycle), whole, atol=1e-5 * np.ptp(whole))
 
 
 @pytest.mark.parametrize("name", sorted(CAUSAL_OPTIONS))
@@ -79,9 +79,9 @@ def test_options_and_residual_output_stream_as_well(name):
     model = model_of(name, more=True)
     cycle = np.random.default_rng(2).random((20, 4)).astype(np.float32)
     whole = np.asarray(model(cycle[None], training=False))[0]
-    entrance = step_signature(model, name="x")
-    assert "position" in entrance.inputs
-    np.testing.assert_allclose(streamed(entrance, cycle), whole, atol=1e-5 * np.ptp(whole))
+    signature = step_signature(model, name="x")
+    assert "position" in signature.inputs
+    np.testing.assert_allclose(streamed(signature, cycle), whole, atol=1e-5 * np.ptp(whole))
 
 
 def test_causality_is_asked_of_every_sample():
