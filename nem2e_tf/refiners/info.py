@@ -1,4 +1,4 @@
-"""What a trained refiner is, apart from its weights; and the real cycles kept beside it."""
+"""The description of a trained refiner, and the real cycles stored with it."""
 
 import json
 import os
@@ -26,9 +26,9 @@ class Muscle:
     name : str
         Canonical name.
     counterparts : tuple of str
-        The channels whose mean is the simulation's estimate of it.
+        The simulated channels that it is compared with; their mean is the estimate of it.
     electrode : str
-        Muscles with the same electrode were trained on the same signal.
+        Muscles with the same electrode have the same measured signal.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Muscle:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model's file within the refiner folder, and the SHA-256 of its content."""
+    """The file of a model in the refiner folder, and its SHA-256."""
 
     file: str
     sha256: str
@@ -46,7 +46,7 @@ class ModelFile:
 
 @dataclass(frozen=True)
 class RefinerInfo:
-    """What a trained refiner is, apart from its weights. Kept as ``refiner.json``.
+    """Everything about a trained refiner except its weights; stored as ``refiner.json``.
 
     Parameters
     ----------
@@ -55,31 +55,31 @@ class RefinerInfo:
     pattern, targets, output : str
         Input pattern, ``each`` or ``joint``, ``direct`` or ``residual``.
     channels : tuple of str
-        Simulated channels, in the order of the models' last axis.
+        Simulated channels, in the order of the last axis of the models.
     muscles : tuple of Muscle
         Refined muscles, in order.
     options : dict
         Options of the zoo entry.
     model_samples : int
-        Samples of a row that a model takes: 20, or 5 for quarters.
+        Samples per row of a model: 20, or 5 for quarters.
     recipe : dict
-        How it was trained.
+        The recipe of the training.
     seed : int
-        Seed of the training.
+        The seed of the training.
     cohort, cohort_digest : str
-        What it was trained on.
+        Name and digest of the training cohort.
     normalisation : str
-        How the measured activity was normalised, hence the unit of what comes out.
+        How the measured activity was normalised, hence the unit of the refined activity.
     licence : str
-        Licence of the weights, as the data they came from asks.
+        Licence of the weights, as the licence of the data requires.
     metrics : dict
         Evidence: numbers by name, or by muscle and name.
     n_parameters : int
-        Weights of all its models together; counted on saving.
+        Number of weights of all models; counted on saving.
     versions : dict
-        Of nem2e-tf, keras, tensorflow, numpy and python; noted on saving.
+        Of nem2e-tf, keras, tensorflow, numpy and python; recorded on saving.
     files : dict of str to ModelFile
-        Muscle, or ``joint``, to its file; noted on saving.
+        The file of each muscle, or of ``joint``; recorded on saving.
     source : dict
         ``file``, ``function`` and ``sha256`` of the source of a refiner of the user's own; also
         ``copy``, a file in the refiner folder, if that source defines layers of the model.
@@ -110,7 +110,7 @@ class RefinerInfo:
 
     @cached_property
     def composition(self) -> Composition:
-        """How its models, channels and muscles belong together."""
+        """How models, channels and muscles belong together."""
         return Composition(
             pattern=self.pattern,
             targets=self.targets,
@@ -121,24 +121,24 @@ class RefinerInfo:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Give a dictionary that is JSON throughout and that `from_json` reads."""
+        """Return the description as JSON, for `from_json`."""
         return {"kind": KIND, "format": FORMAT, **json.loads(json.dumps(asdict(self)))}
 
     @classmethod
     def from_json(cls, value: Any, *, source: "str | os.PathLike[str]" = MARKER) -> "RefinerInfo":
-        """Read what `to_json` gave.
+        """Read a description from `to_json`.
 
         Raises
         ------
         InputError
-            It is something else, of another format, or contradicts itself.
+            It is no description, of another format, incomplete or contradictory.
         """
         if not isinstance(value, dict) or value.get("kind") != KIND:
             raise InputError(f"{source}: expected a {KIND}, found something else")
         if value.get("format") != FORMAT:
             raise InputError(
                 f"{source}: expected refiner format {FORMAT}, found {value.get('format')}; "
-                "train it again with this version"
+                "train the refiner again with this version"
             )
         known = {item.name for item in fields(cls)}
         content = {key: item for key, item in value.items() if key in known}
@@ -160,26 +160,26 @@ class RefinerInfo:
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Real cycles that an exported file is checked on.
+    """Real cycles on which exported files are checked.
 
     Parameters
     ----------
     simulated : float32 array [cycle, 20, channel]
         All channels of the refiner.
     measured : float32 array [cycle, 20, muscle]
-        NaN where an electrode was bad: such a cycle does not count for that muscle.
+        NaN where an electrode was bad: such a cycle is left out for that muscle.
     held_out : bool array [cycle]
-        Cycles that the refiner was not trained on.
+        Cycles of the validation set, which the refiner was not trained on.
     calibration : float32 array [cycle, 20, channel], optional
-        Simulated cycles that the refiner was fitted on, none of them held out: what full
-        quantisation finds its ranges on, which is fitting too.
+        Simulated training cycles: the representative data set of full quantisation. None of them is
+        held out, because calibration is fitting too.
     mean_pattern : float32 array [20, muscle], optional
-        Mean EMG of the cycles that were fitted on: what skill is measured against.
+        Mean EMG of the training cycles, to which skill refers.
 
     Raises
     ------
     InputError
-        The shapes do not fit each other, or there is no cycle.
+        The shapes contradict each other, or there is no cycle.
     """
 
     simulated: NDArray[np.float32]
@@ -211,5 +211,5 @@ class Reference:
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """The cycles that errors are taken on: those held out, or all where none was."""
+        """The cycles that errors refer to: those held out, or all if none was."""
         return self.held_out if self.held_out.any() else np.ones_like(self.held_out)

@@ -1,11 +1,7 @@
-"""Bring the channels that a caller has into the order that a refiner needs, by name.
+"""Input patterns: from 20 samples of the simulated channels to the inputs of models, and back.
 
-From 20 samples of the simulated channels to what a model takes in, and back.
-
-The one place that knows how an input pattern is put together for a model that is used: a refiner
-(`nem2e_tf.refiners.refiner`) and an exported file (`nem2e_tf.export.runtime.load`) both come
-here, so that they
-cannot differ. Needs nothing but numpy.
+Refiners (`nem2e_tf.refiners.refiner`) and exported files (`nem2e_tf.export.runtime`) both use these
+functions, so they cannot differ. NumPy is all they need.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +28,7 @@ class Composition:
     pattern : {"one-quarter", "one-entire", "all-entire"}
         Input pattern.
     targets : {"each", "joint"}
-        One model a muscle, or one model for all muscles (``all-entire`` only).
+        One model per muscle, or one model for all muscles (``all-entire`` only).
     channels : tuple of str
         Names of the simulated channels, in the order of the last axis.
     muscles : tuple of str
@@ -40,8 +36,8 @@ class Composition:
     counterparts : tuple of tuple of str
         For each muscle, the channels whose mean is the simulation's estimate of it.
     model_samples : int
-        Samples of a row that the model takes: 20, or 5 under ``one-quarter`` (20 there means that
-        each quarter is resampled to 20).
+        Samples per row of a model: 20, or 5 under ``one-quarter`` (where 20 means that each quarter
+        is resampled to 20).
 
     Raises
     ------
@@ -91,7 +87,7 @@ class Composition:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """Names of the models: ``("joint",)``, or one name a muscle.
+        """Names of the models: ``("joint",)``, or one per muscle.
 
         Examples
         --------
@@ -106,11 +102,11 @@ class Composition:
         return len(self.channels) if self.pattern == "all-entire" else 1
 
     def muscles_of(self, model: str) -> tuple[str, ...]:
-        """Names of the muscles that a model gives."""
+        """Names of the muscles that a model predicts."""
         return self.muscles if model == JOINT and self.targets == JOINT else (model,)
 
     def part(self, model: str) -> "Composition":
-        """Give the composition of one of the models, with only the channels that it needs."""
+        """Return the composition of one model alone, with the channels that it needs."""
         muscles = self.muscles_of(model)
         counterparts = tuple(self.counterparts[self.muscles.index(name)] for name in muscles)
         used = {name for names in counterparts for name in names}
@@ -126,7 +122,7 @@ class Composition:
 
     @property
     def needed(self) -> tuple[str, ...]:
-        """The channels that any of the models looks at, in order."""
+        """The channels that any model uses, in order."""
         used = {name for model in self.models for name in self.part(model).channels}
         return tuple(name for name in self.channels if name in used)
 
@@ -134,7 +130,7 @@ class Composition:
 def model_input(
     simulated: NDArray[Any], composition: Composition, *, muscle: str
 ) -> NDArray[np.float32]:
-    """Put together what a model takes in.
+    """Return the inputs of a model.
 
     Parameters
     ----------
@@ -143,12 +139,12 @@ def model_input(
     composition : Composition
         The refiner's.
     muscle : str
-        Whose model; any of its muscles for a joint model.
+        A muscle that the model predicts.
 
     Returns
     -------
     float32 array [row, model_samples, input]
-        One row a cycle, or four under ``one-quarter``, in the order of time.
+        One row per cycle, or four under ``one-quarter``, in order of time.
 
     Examples
     --------
@@ -174,7 +170,7 @@ def joined(rows: NDArray[Any], composition: Composition) -> NDArray[np.float32]:
     Parameters
     ----------
     rows : array [row, model_samples, muscle]
-        As the model gave them for `model_input`.
+        Outputs for the rows of `model_input`.
 
     Returns
     -------
@@ -193,9 +189,9 @@ def resample(rows: NDArray[Any], count: int) -> NDArray[Any]:
     Parameters
     ----------
     rows : array [row, sample, column]
-        Given back as it is where it has `count` samples already.
+        Returned unchanged if it has `count` samples already.
     count : int
-        Samples wanted, 2 or more.
+        Number of samples, 2 or more.
 
     Returns
     -------
@@ -215,7 +211,7 @@ def resample(rows: NDArray[Any], count: int) -> NDArray[Any]:
 
 
 def compose(simulated: NDArray[Any], composition: Composition, apply: Apply) -> NDArray[np.float32]:
-    """Run every model of a refiner on cycles and put the muscles side by side.
+    """Run every model of a refiner on cycles and concatenate the muscles.
 
     Parameters
     ----------
@@ -233,7 +229,7 @@ def compose(simulated: NDArray[Any], composition: Composition, apply: Apply) -> 
     Raises
     ------
     InputError
-        The array has another shape, or holds NaN or infinity.
+        The array has another shape, or contains NaN or infinity.
     """
     values = np.asarray(simulated)
     expected = (SAMPLES, len(composition.channels))
@@ -264,7 +260,7 @@ def arrange(
     *,
     needed: Sequence[str],
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Bring the channels that a caller has into the order that a refiner needs.
+    """Arrange channels by name in the order that a refiner needs.
 
     Parameters
     ----------
@@ -272,21 +268,20 @@ def arrange(
         to array [..., 20]
         Simulated activation.
     channels : sequence of str, optional
-        What the columns of the array are. Without names an array must have exactly the needed
-        number of columns, taken as they come, and the notes say so.
+        Names of the columns of an array. Without names it must have exactly the needed columns, in
+        order, and a note says so.
     needed : sequence of str
         The refiner's channels.
 
     Returns
     -------
     array [..., 20, needed channel] and notes
-        The notes say what was reordered and what was not used.
+        The notes list what was reordered and what was not used.
 
     Raises
     ------
     InputError
-        A needed channel is missing (named, with those given that resemble it), a name comes
-        twice, or the shape does not fit.
+        A needed channel is missing, a name is given twice, or the shape is wrong.
 
     Examples
     --------

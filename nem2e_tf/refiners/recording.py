@@ -15,9 +15,9 @@ from nem2e_tf.refiners.patterns import SAMPLES, resample
 from nem2e_tf.signals import gait
 from nem2e_tf.signals.gait import Cycles
 
-# Two clocks that were both rounded to single precision still agree within this share of a step.
+# Tolerance of times, in steps: both may be rounded to single precision.
 SAME_TIME = 1e-3
-# A recording whose steps are coarser than this share of a cycle does not show what happens in it.
+# Longest step between rows, as a fraction of the cycle.
 COARSEST_STEP = 0.1
 
 
@@ -46,12 +46,12 @@ class Refined:
     Attributes
     ----------
     storage : Storage
-        One column a muscle, labelled as OpenSim labels activations (``soleus_l``), canonical
-        names; the input's rows that lie within complete cycles, at their own times.
+        One column per muscle, labelled with canonical names and side (``soleus_l``); the rows of
+        the input that lie within complete cycles, at their own times.
     cycles : list of (float, float)
-        The cycles used, s.
+        Start and end of the refined cycles, s.
     notes : tuple of str
-        What was left out, averaged or not used.
+        Rows and cycles that were left out, and columns that were not used.
     """
 
     storage: Storage
@@ -64,34 +64,32 @@ def refine_recording(
 ) -> Refined:
     """Refine every complete cycle of an activation file.
 
-    A cycle is resampled as a cohort's are (`nem2e_tf.signals.gait.resample_cycle` to 101 points,
-    thinned
-    linearly to 20 samples), refined, and interpolated linearly from the 20 samples back to the rows
-    within it: straight lines add no overshoot and are the inverse that every program repeats
-    easily. A row shared by two cycles gets the mean of both.
+    A cycle is resampled like those of a cohort (`nem2e_tf.signals.gait.resample_cycle` to 101
+    points, thinned linearly to 20 samples), refined, and interpolated linearly from the 20 samples
+    back to its rows: that adds no overshoot and is easy to repeat in other programs. A row shared
+    by two cycles gets the mean of both.
 
     Parameters
     ----------
     refiner : Refiner or Runtime
-        What to apply.
     recording : Storage
-        Activations, one column a muscle and side; any of OpenSim's label styles.
+        Activations, one column per muscle and side, in any label style of OpenSim.
     cycles : sequence of (float, float)
-        Start and end, s, from contact to contact of the foot of `side`; in order, not overlapping.
+        Start and end, s, from one foot contact of `side` to the next; in order, not overlapping.
     side : {"l", "r"}
-        The leg that is ipsilateral.
+        The ipsilateral leg.
 
     Returns
     -------
     Refined
-        Rows outside complete cycles are left out, and so are cycles that the recording does not
-        cover, that hold NaN in a channel needed, or whose rows are too sparse. All are in the
-        notes.
+        Without rows outside complete cycles. A cycle is not complete if the recording does not
+        cover it, has too few rows in it, or has NaN there in a channel that is needed. The notes
+        list what was left out.
 
     Raises
     ------
     InputError
-        A channel is missing or stands twice, cycles overlap, or no cycle is complete.
+        A channel is missing or given twice, cycles overlap, or no cycle is complete.
     """
     columns, notes = channel_columns(recording, needed=refiner.channels, side=side)
     recording, repeated = _without_repeats(recording)
@@ -135,7 +133,7 @@ def refine_recording(
 def channel_columns(
     recording: Storage, *, needed: Sequence[str], side: str
 ) -> tuple[dict[str, int], list[str]]:
-    """Find the columns of a recording that are a refiner's channels.
+    """Locate the channels of a refiner among the columns of a recording.
 
     Parameters
     ----------
@@ -149,12 +147,12 @@ def channel_columns(
     Returns
     -------
     dict of str to int, and notes
-        Channel to column; the notes tell what was not used.
+        The column of each channel; the notes list columns that are not used.
 
     Raises
     ------
     InputError
-        A channel is missing, with the muscles that resemble it, or stands twice.
+        A channel is missing or given twice.
 
     Examples
     --------
@@ -196,7 +194,7 @@ def _samples(
     time: NDArray[np.float64], signals: NDArray[np.float64], start: float, end: float
 ) -> NDArray[np.float32]:
     """Resample one cycle of the recording to [20, channel], as a cohort's cycles are."""
-    # only rows that matter, and one more at each end: the same lines at a fraction of the time
+    # Rows outside do not change the interpolation, but take time.
     first = max(int(np.searchsorted(time, start, side="right")) - 1, 0)
     last = int(np.searchsorted(time, end, side="left")) + 1
     points = gait.resample_cycle(time[first:last], signals[first:last], start=start, end=end)
@@ -217,7 +215,7 @@ def _complete(
     cycles: Sequence[tuple[float, float]],
     tolerance: float,
 ) -> tuple[Cycles, list[str]]:
-    """Sort out the cycles that the recording covers without gaps."""
+    """Return the cycles that the recording covers without gaps, and notes about the others."""
     complete: Cycles = []
     reasons: dict[str, Cycles] = {}
     for start, end in cycles:
@@ -242,19 +240,19 @@ def _complete(
 
 def _check_order(cycles: Sequence[tuple[float, float]]) -> None:
     for (start, end), (following, _) in itertools.pairwise(cycles):
-        # contacts may be rounded; a millionth of a cycle is not an overlap
+        # Foot contacts may be rounded: a millionth of a cycle is no overlap.
         if following < end - 1e-6 * (end - start):
             raise InputError(
-                f"cycles: expected each to start when the one before has ended, found {start:.6g} "
+                f"cycles: expected each to start at the end of the previous one, found {start:.6g} "
                 f"to {end:.6g} s and one that starts at {following:.6g} s"
             )
 
 
 def _without_repeats(recording: Storage) -> tuple[Storage, list[str]]:
-    """Keep the first of rows with the same time stamp: OpenSim refuses the others."""
+    """Keep the first of several rows with the same time, as OpenSim requires."""
     first = np.concatenate([[True], np.diff(recording.time) > 0])
     if recording.n_rows < 2 or first.sum() < 2:
-        raise InputError(f"{_name(recording)}: expected rows at two times at least, found fewer")
+        raise InputError(f"{_name(recording)}: expected rows at two or more times, found fewer")
     if first.all():
         return recording, []
     kept = Storage(
@@ -264,7 +262,7 @@ def _without_repeats(recording: Storage) -> tuple[Storage, list[str]]:
         data=recording.data[first],
         path=recording.path,
     )
-    return kept, [f"{int((~first).sum())} rows left out: they repeat the time stamp before"]
+    return kept, [f"{int((~first).sum())} rows left out: they repeat the time of the row before"]
 
 
 def _name(storage: Storage) -> str:

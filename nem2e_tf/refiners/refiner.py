@@ -1,8 +1,9 @@
-"""A trained refiner: what it is, on disk and in memory.
+"""A trained refiner in memory and on disk.
 
-A refiner folder holds ``refiner.json`` (`RefinerInfo`), one ``.keras`` file (targets ``joint``) or
-one a muscle (``each``), and ``reference.npz``: real cycles on which every exported file is compared
-with the refiner it came from.
+A refiner folder contains ``refiner.json`` (`RefinerInfo`), one ``.keras`` file (targets ``joint``)
+or one per muscle (``each``), and ``reference.npz``: real cycles on which every exported file is
+compared with its refiner. A refiner of the user's own that defines layers has its ``source.py``
+there as well.
 """
 
 import inspect
@@ -28,22 +29,10 @@ from nem2e_tf.io.files import (
     sha256,
     write_json,
 )
-from nem2e_tf.refiners.info import MARKER, ModelFile, Muscle, Reference, RefinerInfo
+from nem2e_tf.refiners.info import MARKER, ModelFile, Reference, RefinerInfo
 from nem2e_tf.refiners.patterns import Composition, arrange, as_cycles, compose
 from nem2e_tf.zoo.models import all_layers
 from nem2e_tf.zoo.source import Source
-
-__all__ = [
-    "ModelFile",
-    "Muscle",
-    "Reference",
-    "Refiner",
-    "RefinerInfo",
-    "load_info",
-    "load_keras",
-    "load_refiner",
-    "save_refiner",
-]
 
 REFERENCE = "reference.npz"
 SOURCE = "source.py"
@@ -57,9 +46,9 @@ class Refiner:
     Parameters
     ----------
     info : RefinerInfo
-        What it is.
+        Its description.
     models : dict of str to keras.Model
-        Muscle, or ``joint``, to its model: [row, model_samples, input] to
+        The model of each muscle, or of ``joint``: [row, model_samples, input] to
         [row, model_samples, muscle]. Normalisation and, for output ``residual``, the mean pattern
         are inside the model.
     reference : Reference
@@ -93,12 +82,12 @@ class Refiner:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The channels that `refine` needs, in order; unlike `predict`, none that is not used."""
+        """The channels that `refine` needs, in order: those that any model uses."""
         return self.info.composition.needed
 
     @property
     def muscles(self) -> tuple[str, ...]:
-        """The muscles that come out, in order."""
+        """The refined muscles, in order."""
         return self.info.composition.muscles
 
     def predict(self, simulated: NDArray[Any]) -> NDArray[np.float32]:
@@ -107,7 +96,7 @@ class Refiner:
         Parameters
         ----------
         simulated : array [cycle, 20, channel]
-            All channels in the order of ``info.channels``. NaN is refused.
+            All channels in the order of ``info.channels``, without NaN.
 
         Returns
         -------
@@ -116,7 +105,7 @@ class Refiner:
         Raises
         ------
         InputError
-            The array has another shape, or holds NaN or infinity.
+            The array has another shape, or contains NaN or infinity.
         """
         return compose(simulated, self.info.composition, self._apply)
 
@@ -142,7 +131,7 @@ class Refiner:
         """
         whole = self.info.composition
         values, one = as_cycles(arrange(simulated, channels, needed=self.channels)[0])
-        # compose wants every channel; those that no model looks at may hold anything finite
+        # `predict` takes every channel; the values of unused ones do not matter.
         everything = np.zeros((*values.shape[:-1], len(whole.channels)))
         everything[..., [whole.channels.index(name) for name in self.channels]] = values
         refined = self.predict(everything)
@@ -172,9 +161,9 @@ def save_refiner(
     folder : path-like or None
         Where to write; an earlier refiner folder is replaced. None writes nothing.
     models : mapping of str to keras.Model
-        One for each of ``info.composition.models``.
+        One per name in ``info.composition.models``.
     info : RefinerInfo
-        What it is; files, versions and the number of parameters are filled in here.
+        Its description; files, versions and the number of parameters are added here.
     reference : Reference
         Real cycles for checks of exported files.
     source : Source, optional
@@ -184,13 +173,13 @@ def save_refiner(
     Returns
     -------
     Refiner
-        As it was written.
+        With the complete description.
 
     Raises
     ------
     InputError
-        The folder holds something else; a model is missing or takes another shape than `info`
-        says; the reference has other channels or muscles.
+        The folder holds something else; a model is missing or has another shape than `info`
+        states; the reference has other channels or muscles.
     """
     keras = load_keras()
     plan = info.composition
@@ -235,7 +224,7 @@ def save_refiner(
 
 
 def refuse_foreign_files(folder: "str | os.PathLike[str]") -> None:
-    """Refuse an output folder that holds anything but a refiner of ours; for before the training.
+    """Refuse an output folder that holds anything but a refiner; call before training.
 
     Raises
     ------
@@ -252,12 +241,12 @@ def refuse_foreign_files(folder: "str | os.PathLike[str]") -> None:
 
 
 def load_info(folder: "str | os.PathLike[str]") -> RefinerInfo:
-    """Read only what a refiner is: no TensorFlow, no weights.
+    """Read the description of a refiner alone, without TensorFlow and weights.
 
     Raises
     ------
     InputError
-        The folder is missing or is not a refiner folder.
+        There is no refiner folder.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -274,28 +263,48 @@ def load_info(folder: "str | os.PathLike[str]") -> RefinerInfo:
 def load_refiner(folder: "str | os.PathLike[str]", *, execute_source: bool = False) -> Refiner:
     """Read a refiner folder; each model's SHA-256 is checked first, and no code is unpickled.
 
+    Each ``.keras`` file in it is a plain Keras model: ``keras.models.load_model`` opens it after
+    ``import nem2e_tf.zoo.layers``, which registers the layers of the zoo.
+
     Parameters
     ----------
     folder : path-like
     execute_source : bool
-        Run the folder's ``source.py``, which defines layers of a refiner of the user's own. It is
-        Python that can do anything: read it first. Refiners of the zoo need none.
+        Run ``source.py`` of the folder, which defines layers of a refiner of the user's own. It may
+        do anything that Python can: read it first. Refiners of the zoo need none.
 
     Raises
     ------
     InputError
-        The folder is missing, is something else, or a file in it is damaged.
+        There is no refiner folder, or a file in it is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from nem2e_tf.cohorts.synthetic.cohorts import make
+    >>> from nem2e_tf.training.train import train
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = train(make("walk").cohort, "linear", out=f"{folder}/refiner")
+    ...     refiner = load_refiner(f"{folder}/refiner")
+    ...     import keras
+    ...     import nem2e_tf.zoo.layers
+    ...
+    ...     model = keras.models.load_model(f"{folder}/refiner/joint.keras")
+    >>> len(refiner.muscles) == model.output_shape[-1]
+    True
     """
     path = Path(folder)
     info = load_info(path)
     for item in info.files.values():
         file = path / item.file
         if Path(item.file).name != item.file or not file.is_file():
-            raise InputError(f"{file}: expected a model, found no such file; train it again")
+            raise InputError(
+                f"{file}: expected a model, found no such file; train the refiner again"
+            )
         if sha256(file) != item.sha256:
             raise InputError(
                 f"{file}: expected SHA-256 {item.sha256[:12]}..., found another; "
-                "the file is damaged or was exchanged, train it again"
+                "the file is damaged or was replaced: train the refiner again"
             )
     reference = _load_reference(path / REFERENCE)
     keras = load_keras()
@@ -314,7 +323,7 @@ def load_refiner(folder: "str | os.PathLike[str]", *, execute_source: bool = Fal
                     "of the refiner, found none; read it, then load the refiner with "
                     "execute_source=True, on the command line with --execute-source"
                 ) from None
-            # Keras raises whatever the failing layer raised; the user needs one line
+            # Keras passes on the error of any layer, often with many lines.
             first = str(error).strip().splitlines()[:1]
             raise InputError(
                 f"{file}: expected a Keras model, cannot load it ({''.join(first)[:200]})"
@@ -355,13 +364,7 @@ def _is_custom(layer: Any) -> bool:
 
 
 def load_keras() -> Any:
-    """Import Keras on TensorFlow, quietly, with the zoo's layers registered.
-
-    Returns
-    -------
-    module
-        ``keras``.
-    """
+    """Import Keras with TensorFlow, quietly, and register the layers of the zoo; return Keras."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -389,33 +392,19 @@ def _check_shapes(name: str, model: Any, plan: Composition) -> None:
 
 
 def _save_reference(file: Path, reference: Reference) -> None:
-    arrays = {
-        "simulated": reference.simulated,
-        "measured": reference.measured,
-        "held_out": reference.held_out,
-        "calibration": reference.calibration,
-        "mean_pattern": reference.mean_pattern,
-    }
-    kept: dict[str, Any] = {
+    arrays: dict[str, Any] = {
         name: array.astype(bool if name == "held_out" else "<f4")
-        for name, array in arrays.items()
+        for name, array in vars(reference).items()
         if array is not None
     }
-    np.savez(file, **kept)
+    np.savez(file, **arrays)
 
 
 def _load_reference(file: Path) -> Reference:
     try:
         with np.load(file, allow_pickle=False) as content:
-            return Reference(
-                simulated=content["simulated"],
-                measured=content["measured"],
-                held_out=content["held_out"],
-                # refiners of earlier versions lack these; whoever needs them says so
-                calibration=content.get("calibration"),
-                mean_pattern=content.get("mean_pattern"),
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            return Reference(**content)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{file}: expected reference cycles, found {error}") from None
 
 

@@ -1,10 +1,8 @@
-"""Fitting many small networks at once.
+"""Train many small networks of one architecture together.
 
-A cross-validation is many identical fits. They are mapped over with ``tf.vectorized_map``: the
-gradient of one fit, through ``Model.stateless_call``, becomes that of all of them, in operations
-that are large enough to be worth starting.
-
-One network's loss and gradient, mapped over many fits in one graph.
+A cross-validation consists of many similar fits. ``tf.vectorized_map`` maps the gradient of one
+fit, through ``Model.stateless_call``, over all of them: a few large operations instead of many
+small ones. Weights, other state and Adam's moments get a first axis over fits.
 """
 
 import random
@@ -95,25 +93,25 @@ def shuffled_rows(
 
 
 class MappedModel:
-    """A model whose weights are arguments, one set a fit.
+    """A model that takes its weights as arguments, one set per fit.
 
     Parameters
     ----------
     model : keras.Model
     training_model : keras.Model
-        What is called in training: the model itself, or one that shares its weights and takes the
-        targets as well; see `nem2e_tf.zoo.Entry.in_training`.
+        Called in training: the model itself, or one that shares its weights and takes the targets
+        as well; see `nem2e_tf.zoo.Entry.in_training`.
     batch : int
-        Rows a step.
+        Rows per step.
     weight_decay : float
         Decoupled, as Keras' ``weight_decay``.
 
     Attributes
     ----------
     state : list of keras.Variable
-        What is not trained: the model's own first, then what only its training model has.
+        Non-trainable variables: those of the model, then those of its training model alone.
     progress : list of int
-        Those of `state` that hold the share of the training that is done.
+        Indices in `state` of variables that hold the fraction of the training that is done.
     """
 
     def __init__(
@@ -143,10 +141,10 @@ class MappedModel:
         self._adam = tf.function(self._take_step, jit_compile=True)
 
     def _probe(self) -> list[tuple[int, ...]]:
-        """Find out which random numbers a step asks for, in order.
+        """Return the shapes of the random numbers that a step draws, in order.
 
-        A layer that changes its state while it is trained is refused: an incomplete batch is filled
-        up with other rows, which would then count.
+        A layer that changes its state in training is refused: incomplete batches are padded with
+        other rows, which would change that state too.
         """
         shapes: list[tuple[int, ...]] = []
 
@@ -179,14 +177,14 @@ class MappedModel:
             instead = "draw random numbers in a layer Dropout of its own only"
         return (
             f"{owners[-1] if owners else 'the model'}, {variable.path}: expected state that stays "
-            f"as it is in training, found one that changes; {instead}"
+            f"constant in training, found one that changes; {instead}"
         )
 
     def _in_training_order(self) -> list[Any]:
         return [self.model.trainable_variables[i] for i in self.order]
 
     def cut(self, flat: Any) -> list[Any]:
-        """Cut flat weights [fit, weight] into the model's tensors [fit, ...]."""
+        """Split flat weights [fit, weight] into the model's tensors [fit, ...]."""
         parts = tf.split(flat, self.lengths, axis=1)
         return [tf.reshape(p, (-1, *shape)) for p, shape in zip(parts, self.shapes, strict=True)]
 
@@ -229,7 +227,7 @@ class MappedModel:
         tuple
             Weights, and the sum of the losses and the number of rows and targets [fit].
         """
-        # Cut once for all steps: a cut copies.
+        # Once for all steps, because it copies.
         parameters, first, second = (self.cut(part) for part in weights[:3])
         counts = weights[3]
         total, shares = tf.zeros_like(active), tf.zeros_like(active)
@@ -239,7 +237,7 @@ class MappedModel:
             losses, gradients = _mapped(
                 self._one, (parameters, state, x, y, seen, precision, noise)
             )
-            # A step without rows of its own must not move a fit or its moments.
+            # A step without rows must not change the weights or moments of a fit.
             share = tf.reduce_max(seen, axis=(1, 2)) * active
             counts += share
             parameters, first, second = self._adam(
@@ -283,7 +281,7 @@ class MappedModel:
         return loss, gradients
 
     def noise(self, keys: Any, epoch: Any, step: Any, fits: int) -> list[Any]:
-        """Uniform numbers [fit, ...] for each place that asks; each fit draws its own."""
+        """Uniform random numbers [fit, ...] for each draw of a step; fits are independent."""
         when = epoch * 2**20 + step
         drawn = []
         for place, shape in enumerate(self.noise_shapes):
@@ -308,7 +306,7 @@ class MappedModel:
         share: Any,
         rate: Any,
     ) -> Any:
-        """Take a step of Adam as Keras does it, for the fits whose `share` is not 0."""
+        """Take a step of Keras' Adam for the fits whose `share` is not 0."""
         done = tf.maximum(counts, 1.0)
         step = rate * tf.sqrt(1 - BETA_2**done) / (1 - BETA_1**done)
         kept = 1 - rate * self.weight_decay
@@ -330,7 +328,7 @@ class MappedModel:
 
 
 def _mapped(function: Callable[[Any], Any], arguments: Any) -> Any:
-    """Map over the first axis; a single fit, large as it may be, is not copied for that."""
+    """Map over the first axis; a single fit, which may be large, is not copied."""
     if tf.nest.flatten(arguments)[0].shape[0] != 1:
         return tf.vectorized_map(function, arguments)
     found = function(tf.nest.map_structure(lambda tensor: tf.squeeze(tensor, 0), arguments))
@@ -338,19 +336,19 @@ def _mapped(function: Callable[[Any], Any], arguments: Any) -> Any:
 
 
 def _rows(tensor: Any) -> Any:
-    """Lay each fit's tensor out as a row."""
+    """Flatten the tensor of each fit."""
     return tf.reshape(tensor, (tensor.shape[0], -1))
 
 
 def state_of(model: keras.Model, training_model: keras.Model) -> list[Any]:
-    """Return what is not trained: the model's own, then what only its training model has."""
+    """Return non-trainable variables: the model's, then those of its training model alone."""
     state = list(model.non_trainable_variables)
     known = {id(v) for v in state}
     return state + [v for v in training_model.non_trainable_variables if id(v) not in known]
 
 
 def loss_of(refined: Any, measured: Any, seen: Any, precision: Any) -> Any:
-    """Mean squared error in units of each target's spread, over the targets that are present.
+    """Mean squared error over the present targets, each relative to its variance.
 
     Parameters
     ----------
@@ -368,7 +366,7 @@ def loss_of(refined: Any, measured: Any, seen: Any, precision: Any) -> Any:
 
 
 def precision_of(measured: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """One over the variance of each target, so that no muscle counts more for being louder."""
+    """One over the variance of each target, so that all muscles count the same."""
     precision = np.ones(measured.shape[-1], np.float32)
     for target in range(measured.shape[-1]):
         values = measured[seen[:, target], :, target].astype(np.float64)
@@ -378,7 +376,7 @@ def precision_of(measured: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDAr
 
 
 LARGEST_IN_GRAPH = 256 * 2**20
-"""Bytes of inputs up to which they are a tensor; larger ones are read block by block."""
+"""Bytes of inputs up to which they become one tensor; larger ones are read block by block."""
 
 BLOCK = 64 * 2**20
 """Bytes of inputs that are read at a time."""
@@ -390,7 +388,7 @@ class Trainer:
     Parameters
     ----------
     make : callable
-        Makes the model; called anew for each seed, so that initial weights are Keras' own.
+        Creates the model; called again for each seed, for Keras' own initial weights.
     recipe : Recipe
     sizes : Sizes
     in_training : callable, optional
@@ -432,20 +430,20 @@ class Trainer:
         *,
         on_epoch: Callable[[int], None] | None = None,
     ) -> list[Fitted]:
-        """Fit.
+        """Fit the tasks together; each stops early by itself.
 
         Parameters
         ----------
         data : Data
         tasks : sequence of Task
-            At most ``sizes.fits``; the rest is padded with copies of the first.
+            At most ``sizes.fits``; fewer are padded with copies of the first.
         on_epoch : callable, optional
-            Told the number of epochs done.
+            Is called with the number of epochs done.
 
         Returns
         -------
         list of Fitted
-            One a task.
+            One per task.
         """
         recipe, n_fits = self.recipe, self.sizes.fits
         padded = list(tasks) + [tasks[0]] * (n_fits - len(tasks))
@@ -489,9 +487,9 @@ class Trainer:
             history[active, epoch, 0] = losses[active]
             if (active[:, None] & has).any():
                 errors = self._apply(access, aside, weights[0], state, precision, keep=False)[1]
-                for column, told in enumerate(has.T & active):
-                    history[told, epoch, 1 + column] = errors[column, told]
-            # Without validation rows the last epoch with a finite loss counts as the best.
+                for column, known in enumerate(has.T & active):
+                    history[known, epoch, 1 + column] = errors[column, known]
+            # Without a validation set, the last epoch with a finite loss is the best.
             error = np.where(validating, history[:, epoch, 1], history[:, epoch, 0])
             better = active & np.isfinite(error) & ((error < best_error) | ~validating)
             best = tf.where(better[:, None], weights[0], best)
@@ -557,7 +555,7 @@ class Trainer:
         return np.concatenate(weights), state
 
     def _access(self, data: Data) -> Any:
-        """Return tensors where the inputs are small, or else the arrays as they are."""
+        """Return tensors if the inputs are small, otherwise the arrays."""
         if data.inputs.nbytes > LARGEST_IN_GRAPH:
             return data
         present = tf.constant(data.present, tf.float32)
@@ -611,7 +609,7 @@ class Trainer:
         rows = np.concatenate(parts, axis=2)
         ends = np.cumsum([part.shape[2] for part in parts])
         which = np.searchsorted(ends, np.arange(rows.shape[2]), side="right")
-        # Which part a row belongs to, as a share: the loss of each part is over its rows only.
+        # 1 where a row belongs to a part, else 0: each part has a loss of its own.
         shares = (which[None] == np.arange(len(parts))[:, None]).astype(np.float32)
         n_rows, n_fits = rows.shape[2], rows.shape[1]
         nothing = np.zeros((n_fits, 0, *self.model.output_shape[1:]), np.float32)
@@ -670,6 +668,6 @@ class Trainer:
 
 
 def _read(data: Data, rows: NDArray[np.int32]) -> tuple[Any, Any, Any]:
-    """Read rows [3, ...] of inputs, targets and presence from arrays that may be on disk."""
+    """Read inputs, targets and presence of rows [3, ...] from arrays that may be on disk."""
     present = data.present[rows[1]] * rows[2][..., None]
     return data.inputs[rows[0]], data.targets[rows[1]], present.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Recipes: everything that decides how a refiner is trained."""
+"""Recipes: the settings of the training of networks."""
 
 import math
 from collections.abc import Mapping
@@ -12,27 +12,27 @@ SCHEDULES = ("constant", "cosine")
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a refiner is trained; all of it is recorded with the run.
+    """How a network is trained; recorded with runs and refiners.
 
     Attributes
     ----------
     name : str
-        ``paper`` or ``fast``; a changed recipe carries a plus sign.
+        ``paper`` or ``fast``, with a plus sign if settings differ.
     units : int
         Size of the networks, for entries that have ``units``.
     learning_rate : float
         Of Adam (Kingma & Ba 2015), Keras' other defaults.
     schedule : {"constant", "cosine"}
-        ``cosine`` lets the rate fall to 0 over the epochs.
+        ``cosine`` lowers the rate to 0 over the epochs.
     batch_size : int
-        Rows a step.
+        Rows per step.
     epochs : int
-        Epochs at most.
+        Maximum number of epochs.
     patience : int
-        Epochs without a lower validation error after which a fit stops; 0 trains to the end. The
+        Epochs without a lower validation error after which a fit stops; 0 never stops early. The
         weights of the epoch with the lowest validation error are kept.
     epochs_without_validation : int
-        Epochs where there are fewer than three training groups, so that none can be set aside.
+        Epochs where there is no validation set, because there are fewer than three training groups.
     dropout : float
         For entries that have ``dropout``.
     weight_decay : float
@@ -72,11 +72,11 @@ class Recipe:
         return asdict(self)
 
     def model_options(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the recipe's settings that an entry has as options."""
+        """Return the settings that are options of an entry too."""
         return {name: getattr(self, name) for name in ("units", "dropout") if name in known}
 
     def learning_rate_at(self, epoch: int, epochs: int) -> float:
-        """Learning rate of an epoch, counted from 0, in a training of so many epochs."""
+        """Learning rate of an epoch, counted from 0, of a training of `epochs`."""
         if self.schedule == "constant":
             return self.learning_rate
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * epoch / epochs))

@@ -1,4 +1,4 @@
-"""One fit at a time with plain Keras: what fitting many at once is held against.
+"""One fit at a time with plain Keras: the reference for fitting many at once.
 
 ``compile`` and ``train_on_batch`` on the same rows in the same order, gradients of automatic
 differentiation alone, and early stopping as one would write it for a single network.

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from nem2e_tf.refiners.refiner import Muscle, Reference, Refiner, RefinerInfo, load_keras
+from nem2e_tf.refiners.info import Muscle, Reference, RefinerInfo
+from nem2e_tf.refiners.refiner import Refiner, load_keras
 
 CHANNELS = ("soleus_ipsi", "glmed1_ipsi", "glmed2_ipsi", "soleus_contra")
 MUSCLES = (

@@ -208,7 +208,8 @@ class TestLeftOutRows:
     def test_validation_rows_change_no_weight_of_an_epoch(self):
         recipe = replace(RECIPE, epochs=1, epochs_without_validation=1)
         with_, without = fitted("rnn", [task(range(8), (9, 10)), task(range(8))], recipe)
-        assert not differ(with_, without)
+        for value, other in zip(with_.weights, without.weights, strict=True):
+            np.testing.assert_allclose(value, other, rtol=1e-5, atol=1e-6)
 
     def test_none_is_fine(self):
         found = fitted("rnn", [task(range(8), (), ())])[0]
