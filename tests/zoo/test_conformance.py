@@ -1,4 +1,7 @@
-"""What every refiner of the zoo promises; a new entry needs no test of its own."""
+"""What every refiner of the zoo promises; a new entry needs no test of its own.
+
+The checks that refiners of users pass too are those of `nem2e_tf.zoo.conformance`.
+"""
 
 import inspect
 import re
@@ -11,9 +14,9 @@ import pytest
 
 from nem2e_tf import zoo
 from nem2e_tf.errors import InputError
+from nem2e_tf.zoo import conformance, registry
 from nem2e_tf.zoo import layers as zoo_layers
-from nem2e_tf.zoo import registry
-from nem2e_tf.zoo.models import all_layers, calibrate
+from nem2e_tf.zoo.models import calibrate
 from nem2e_tf.zoo.registry import STRUCTURE
 
 SAMPLES = 6
@@ -80,7 +83,6 @@ def third_party_solved(
 
 THIRD_PARTIES = ("third-party-trained", "third-party-solved")
 ENTRIES = (*BUILT_IN, *THIRD_PARTIES)
-RUNS = [(name, pattern) for name in ENTRIES for pattern in zoo.entry(name).patterns]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -135,15 +137,24 @@ def outputs(model, x):
     return np.asarray(model(x, training=False))
 
 
+@cache
+def trial(name):
+    return conformance.Trial(zoo.entry(name))
+
+
+@pytest.mark.parametrize("check", conformance.CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", ENTRIES)
+def test_promise(name, check):
+    if (name, check.__name__) == ("third-party-solved", "stays_finite"):
+        pytest.skip("takes all muscles together")
+    try:
+        check(trial(name))
+    except conformance.DoesNotApply as reason:
+        pytest.skip(str(reason))
+
+
 @pytest.mark.parametrize("name", ENTRIES)
 class TestEntry:
-    def test_signature_is_keyword_only_and_starts_with_the_structure(self, name):
-        parameters = inspect.signature(zoo.entry(name).make).parameters
-        assert tuple(parameters)[: len(STRUCTURE)] == STRUCTURE
-        assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
-        options = zoo.entry(name).options
-        assert all(default is not inspect.Parameter.empty for default in options.values())
-
     def test_docstring_tells_what_it_is_and_advises_on_every_option(self, name):
         text = inspect.getdoc(zoo.entry(name).make)
         assert zoo.entry(name).summary.endswith((".", ":"))
@@ -155,117 +166,26 @@ class TestEntry:
         }
         assert described == {*STRUCTURE, *zoo.entry(name).options}
 
-    def test_is_functional_and_serialisable(self, name):
-        model = fitted(name)
-        assert isinstance(model, keras.Model)
-        assert type(model).__name__ == "Functional"
-        assert len(model.inputs) == len(model.outputs) == 1
-        assert model.input_shape == (None, SAMPLES, 4)
-        assert model.output_shape == (None, SAMPLES, 2)
-
-    def test_closed_forms_have_nothing_to_train_and_networks_have(self, name):
-        assert bool(fitted(name).trainable_variables) == (zoo.entry(name).solve is None)
-
-    def test_does_not_depend_on_the_other_rows_of_the_batch(self, name):
-        x, _, _ = rows()
-        together = outputs(fitted(name), x)
-        np.testing.assert_allclose(outputs(fitted(name), x[3:4]), together[3:4], atol=1e-6)
-
-    def test_repeats_itself(self, name):
-        x, _, _ = rows()
-        first = outputs(fitted(name), x)
-        np.testing.assert_array_equal(first, outputs(fitted(name), x))
-
-    def test_normalisation_is_inside(self, name):
-        """Channels in other units make no difference once the model is calibrated to them."""
-        if zoo.entry(name).solve is not None and name != "linear":
-            pytest.skip(f"{name} keeps the units of the simulation, whose channels it averages")
+    def test_normalisation_is_inside_linear_too(self, name):
+        """Channels in other units make no difference to it either, a closed form."""
+        if name != "linear":
+            pytest.skip("among the checks, or keeps the units of the simulation")
         x, y, present = rows()
         factor, shift = np.array([10, 0.5, 3, 1], "f4"), np.array([-2, 0.25, 5, 0], "f4")
         other = create(name)
-        other.set_weights(fitted(name).get_weights())
-        if zoo.entry(name).solve is None:
-            calibrate(other, x * factor + shift, y, present)
-        else:
-            zoo.entry(name).solve(other, x * factor + shift, y, present, np.arange(len(x)) // 2)
+        zoo.entry(name).solve(other, x * factor + shift, y, present, np.arange(len(x)) // 2)
         np.testing.assert_allclose(
             outputs(other, x * factor + shift), outputs(fitted(name), x), atol=2e-4
         )
 
-    def test_calibration_sets_the_weights_of_the_normalisation(self, name):
-        model = create(name)
-        if not any(hasattr(layer, "statistics") for layer in all_layers(model)):
-            pytest.skip(f"{name} has no normalisation")
-        x, y, present = rows()
-        before = [np.asarray(v) for v in model.trainable_variables]
-        calibrate(model, x, y, present)
-        for layer in all_layers(model):
-            if hasattr(layer, "statistics"):
-                expected = layer.statistics(x, y, present)
-                for value, wanted in zip(layer.get_weights(), expected, strict=True):
-                    np.testing.assert_array_equal(value, wanted)
-        for value, old in zip(model.trainable_variables, before, strict=True):
-            np.testing.assert_array_equal(np.asarray(value), old)
-
-    def test_dead_channels_and_absent_muscles_stay_finite(self, name):
-        x, y, present = rows()
-        x, present = x.copy(), present.copy()
-        x[..., 1] = 0.25
-        present[:, 1] = False
-        y = np.where(present[:, None, :], y, np.float32(0))
-        model = create(name)
-        solve = zoo.entry(name).solve
-        if name == "third-party-solved":
-            pytest.skip("takes all muscles together")
-        if solve is None:
-            calibrate(model, x, y, present)
-        else:
-            solve(model, x, y, present, np.arange(len(x)))
-        assert np.isfinite(outputs(model, x)).all()
-
-    def test_saved_and_loaded_it_gives_the_same_bits(self, name, tmp_path):
-        x, _, _ = rows()
-        model = fitted(name)
-        model.save(tmp_path / "model.keras")
-        loaded = keras.models.load_model(tmp_path / "model.keras")
-        np.testing.assert_array_equal(outputs(loaded, x), outputs(model, x))
-        for value, wanted in zip(loaded.get_weights(), model.get_weights(), strict=True):
-            np.testing.assert_array_equal(value, wanted)
-
-    def test_every_layer_comes_back_from_its_config(self, name):
-        for layer in fitted(name).layers:
-            config = layer.get_config()
-            again = type(layer).from_config(config).get_config()
-            assert keras.saving.serialize_keras_object(
-                again
-            ) == keras.saving.serialize_keras_object(config)
-
-    def test_loop_equals_unrolled(self, name):
-        model = create(name)
-        if not any(hasattr(layer, "form") for layer in all_layers(model)):
-            pytest.skip(f"{name} has no recurrence")
-        model.set_weights(fitted(name).get_weights())
-        x, _, _ = rows()
-        zoo.set_recurrence_form(model, "loop")
-        assert {layer.form for layer in all_layers(model) if hasattr(layer, "form")} == {"loop"}
-        np.testing.assert_allclose(outputs(model, x), outputs(fitted(name), x), atol=1e-6)
+    def test_unknown_forms_are_refused(self, name):
         with pytest.raises(ValueError, match="unrolled"):
-            zoo.set_recurrence_form(model, "rolled")
+            zoo.set_recurrence_form(fitted(name), "rolled")
 
-    def test_attention(self, name):
-        x, _, _ = rows()
-        kind = zoo.entry(name).attention
-        if not kind:
+    def test_without_attention_there_are_no_weights_to_ask_for(self, name):
+        if not zoo.entry(name).attention:
             with pytest.raises(ValueError, match="which has none"):
                 zoo.with_attention(fitted(name))
-            return
-        refined, weights = (np.asarray(v) for v in zoo.with_attention(fitted(name))(x))
-        tokens = {"temporal": SAMPLES, "spatial": 4}[kind]
-        assert weights.shape == (len(x), SAMPLES, tokens)
-        assert (weights >= 0).all()
-        np.testing.assert_allclose(weights.sum(axis=-1), 1, atol=1e-6)
-        np.testing.assert_array_equal(refined, outputs(fitted(name), x))
-        assert np.ptp(weights, axis=0).max() > 1e-6, "attention looks at its input"
 
     def test_attention_of_a_loaded_model(self, name, tmp_path):
         if not zoo.entry(name).attention:
@@ -319,36 +239,6 @@ class TestEntry:
 
 def create_unknown(name):
     return zoo.create(name, n_samples=3, n_channels=1, n_targets=1, counterparts=[[0]])
-
-
-@pytest.mark.parametrize(("name", "pattern"), RUNS, ids=[f"{n}/{p}" for n, p in RUNS])
-def test_shapes_under_every_pattern(name, pattern):
-    """Untrained, for one and three targets, one and six channels; finite throughout."""
-    shapes = {
-        "one-quarter": [(5, 1, 1)],
-        "one-entire": [(SAMPLES, 1, 1)],
-        "all-entire": [(SAMPLES, 6, 1), (SAMPLES, 6, 3)],
-    }[pattern]
-    for n_samples, n_channels, n_targets in shapes:
-        model = create(name, n_samples=n_samples, n_channels=n_channels, n_targets=n_targets)
-        x, _, _ = rows(n_channels, n_targets, n_samples=n_samples, count=2)
-        found = outputs(model, x)
-        assert found.shape == (2, n_samples, n_targets)
-        assert np.isfinite(found).all()
-
-
-@pytest.mark.parametrize("name", [n for n in ENTRIES if zoo.entry(n).solve is None])
-def test_residual_is_over_the_mean_pattern(name):
-    """With a head that gives 0 the output is the mean pattern of the rows that are present."""
-    x, y, present = rows()
-    model = create(name, output="residual")
-    calibrate(model, x, y, present)
-    scaling = model.get_layer("target_scaling")
-    offset, scale = scaling.get_weights()
-    scaling.set_weights([offset, np.zeros_like(scale)])
-    for row in outputs(model, x):
-        np.testing.assert_allclose(row[:, 0], y[:, :, 0].mean(axis=0), atol=1e-6)
-        np.testing.assert_allclose(row[:, 1], y[1:, :, 1].mean(axis=0), atol=1e-6)
 
 
 FED = [n for n in ENTRIES if "feeding" in zoo.entry(n).options]
@@ -425,6 +315,58 @@ def test_options_out_of_range_are_input_errors(name, wrong):
     with pytest.raises(InputError, match=next(iter(wrong))) as caught:
         create(name, **wrong)
     assert "\n" not in str(caught.value)
+
+
+def _failing(**changes):
+    """Refiners that break a promise each, as users might write them."""
+    parts = {
+        "input": "framed_input(n_samples, n_channels)",
+        "features": "features",
+        "end": "framed_model(simulated, features, n_targets)",
+        "doc": "Wrong.",
+        "more": "",
+    } | changes
+    text = f"""
+import keras, numpy as np
+from nem2e_tf.zoo import framed_input, framed_model
+class Undecorated(keras.layers.Layer):
+    def call(self, x):
+        return x
+def wrong(*, n_samples, n_channels, n_targets, counterparts{parts["more"]}):
+    "{parts["doc"]}"
+    simulated, features = {parts["input"]}
+    features = {parts["features"]}
+    return {parts["end"]}
+"""
+    return zoo.Source("wrong.py", "wrong", text)
+
+
+RAW = "[keras.Input((n_samples, n_channels))] * 2"
+WRONG = {
+    "is described": {"doc": ""},
+    "has the shape asked for": {"end": "framed_model(simulated, features, 2)"},
+    "is functional": {"end": "keras.Sequential([keras.layers.Dense(n_targets)])"},
+    "normalises inside": {"input": RAW},
+    "treats rows alone": {"features": "features - keras.ops.mean(features, axis=0, keepdims=True)"},
+    "has finite gradients": {"features": "keras.ops.sqrt(0 * keras.layers.Dense(2)(features))"},
+    "comes back from its file": {"features": "Undecorated()(features)"},
+    "adds the mean pattern": {
+        "more": ", output='direct'",
+        "end": "keras.Model(simulated, keras.layers.Dense(n_targets)(features))",
+    },
+}
+
+
+@pytest.mark.parametrize("check", WRONG)
+def test_broken_promises_are_found(check, monkeypatch):
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    found = zoo.add_source(_failing(**WRONG[check]))
+    outcomes = {one.check: one for one in conformance.check_conformance(found.make)}
+    assert outcomes[check].passed is False
+    assert outcomes[check].found
+    if check not in ("is functional", "has the shape asked for"):
+        failed = [name for name, one in outcomes.items() if one.passed is False]
+        assert failed == [check]
 
 
 def test_register_refuses_what_would_not_work():
