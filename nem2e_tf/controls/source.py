@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nem2e_tf import zoo
 from nem2e_tf.cohorts.cohort import Cohort, load_cohort
 from nem2e_tf.errors import InputError, near
 from nem2e_tf.evaluation.results import SETTINGS
@@ -17,7 +18,8 @@ from nem2e_tf.refiners.patterns import Composition, joined, model_input
 from nem2e_tf.training.cross_validation import keep_weights
 from nem2e_tf.training.curves import Curves
 from nem2e_tf.training.plan import Configuration, Fit, Fold
-from nem2e_tf.training.run_folder import RunFolder, check_cohort, open_run
+from nem2e_tf.training.run_folder import RunFolder, check_cohort, check_sources, open_run
+from nem2e_tf.zoo.source import is_file_and_function
 
 AnyRun = str | os.PathLike[str] | RunFolder
 AnyCohort = str | os.PathLike[str] | Cohort
@@ -50,6 +52,11 @@ class Source:
             "cohort": {"name": self.cohort.name, "digest": self.cohort.digest},
         }
 
+    @property
+    def own(self) -> set[str]:
+        """Models of the run that are not of the zoo: their source must be given."""
+        return {source.entry for source in self.run.settings.sources}
+
     def fits(self, chosen: Callable[[str], bool] = lambda _: True) -> list[int]:
         """Fits of the models, or of those chosen by name, in the order of the plan."""
         plan = self.run.plan
@@ -60,11 +67,12 @@ class Source:
 
     def keep_weights(self, fits: Sequence[int], **options: Any) -> list[str]:
         """Fit again what has no weights in the run folder; see `keep_weights`."""
+        check_sources(self.run, [zoo.entry(m).source for m in self.models if m in self.own])
         return keep_weights(self.run, self.path or self.cohort, fits, **options)
 
 
 def open_source(
-    run: AnyRun, cohort: "AnyCohort | None" = None, *, models: Iterable[str] = ()
+    run: AnyRun, cohort: "AnyCohort | None" = None, *, models: "Iterable[zoo.AnyModel]" = ()
 ) -> Source:
     """Open a run and the cohort that it was computed from.
 
@@ -72,8 +80,9 @@ def open_source(
     ----------
     run : path-like or RunFolder
     cohort : path-like or Cohort
-    models : iterable of str
-        Models of the run to examine; all by default.
+    models : iterable of str or callable
+        Models of the run to examine; all by default. Refiners of one's own as for the
+        cross-validation: ``FILE.py:function`` or functions.
 
     Raises
     ------
@@ -94,7 +103,7 @@ def open_source(
             "chunks without predictions; repeat the cross-validation to finish it"
         )
     present = list(dict.fromkeys(c.model for c in folder.plan.configurations))
-    chosen = tuple(dict.fromkeys(models)) or tuple(present)
+    chosen = tuple(dict.fromkeys(_name_in(folder, model) for model in models)) or tuple(present)
     for model in chosen:
         if model not in present:
             raise InputError(
@@ -102,6 +111,17 @@ def open_source(
                 f"{near(model, present)}"
             )
     return Source(folder, loaded, path, chosen)
+
+
+def _name_in(run: RunFolder, model: zoo.AnyModel) -> str:
+    """Return the name of a model; the source of one's own must be that of the run."""
+    if isinstance(model, str) and not is_file_and_function(model):
+        return model
+    from nem2e_tf.training.chunk import look_up
+
+    names, sources = look_up([model])
+    check_sources(run, sources)
+    return names[0]
 
 
 def at_least(least: int, **given: int) -> None:

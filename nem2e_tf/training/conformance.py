@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from nem2e_tf.training.engine import Trainer
+from nem2e_tf.training.engine import Sizes, Trainer
 from nem2e_tf.training.recipe import Recipe
-from nem2e_tf.training.rows import Data, Rows, Sizes, Task
+from nem2e_tf.training.rows import Data, Rows, Task
 from nem2e_tf.zoo.conformance import DoesNotApply, Trial, data, expect, refine
 from nem2e_tf.zoo.models import all_layers, calibrate
 

@@ -307,7 +307,7 @@ def create_run(
     return RunFolder(folder, settings, plan, cohort.digest)
 
 
-def check_sources(run: RunFolder, sources: Sequence[Source]) -> None:
+def check_sources(run: RunFolder, sources: Sequence[Source | None]) -> None:
     """Refuse sources of a run's models that are not those it was started with.
 
     Raises
@@ -317,8 +317,8 @@ def check_sources(run: RunFolder, sources: Sequence[Source]) -> None:
     """
     before = {source.entry: source for source in run.settings.sources}
     for source in sources:
-        known = before.get(source.entry)
-        if known and known.sha256 != source.sha256:
+        known = source and before.get(source.entry)
+        if source and known and known.sha256 != source.sha256:
             raise InputError(
                 f"{source.file}: changed since {run.path} was started with its function "
                 f"{source.function} (SHA-256 {known.sha256[:12]}, now {source.sha256[:12]}); "

@@ -294,10 +294,10 @@ def entry(model: AnyModel) -> Entry:
         return add_source(read_source(model))
     if model.endswith(".py"):
         raise InputError(f"model {model}: expected FILE.py:function, found no function")
-    hint = near(model, list(_ENTRIES)) or (
-        "; 'nem2e-tf zoo list' lists them, and FILE.py:function is one of your own"
+    raise InputError(
+        f"model {model}: expected an entry of 'nem2e-tf zoo list', or FILE.py:function for one of "
+        f"your own{near(model, list(_ENTRIES))}"
     )
-    raise InputError(f"unknown model {model}{hint}")
 
 
 def add_source(source: Source) -> Entry:

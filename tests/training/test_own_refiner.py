@@ -8,16 +8,17 @@ import pytest
 from support.tiny_cohort import tiny_cohort
 
 from nem2e_tf import zoo
+from nem2e_tf.controls import control
 from nem2e_tf.errors import InputError
 from nem2e_tf.export.exporter import export
 from nem2e_tf.export.runtime.load import load
 from nem2e_tf.refiners.refiner import load_refiner
 from nem2e_tf.training.chunk import Workshop
 from nem2e_tf.training.cross_validation import cross_validate
-from nem2e_tf.training.engine import Trainer
+from nem2e_tf.training.engine import Sizes, Trainer
 from nem2e_tf.training.plan import Settings, make_plan
 from nem2e_tf.training.recipe import recipe
-from nem2e_tf.training.rows import Data, Rows, Sizes, Task
+from nem2e_tf.training.rows import Data, Rows, Task
 from nem2e_tf.training.run_folder import open_run
 from nem2e_tf.training.train import train
 from nem2e_tf.zoo import registry
@@ -75,6 +76,20 @@ def test_worker_processes_know_it_and_a_changed_source_is_refused(file, tmp_path
     file.write_text(FILE.replace("units=3", "units=4"), encoding="utf-8")
     with pytest.raises(InputError, match=r"mine\.py: changed since .* was started"):
         run()
+
+
+def test_controls_need_the_source_that_the_run_recorded(file, tmp_path):
+    cohort = tiny_cohort()
+    run = cross_validate(cohort, [f"{file}:plain"], out=tmp_path / "run", epochs=1, jobs=1)
+    known = control(run, "shortcut", cohort=cohort, models=[f"{file}:plain"], draws=1, jobs=1)
+    assert set(known.summary["model"]) >= {"plain"}
+    registry._ENTRIES.pop("plain")
+    assert len(control(run, "oracle", cohort=cohort).summary)
+    with pytest.raises(InputError, match=r"model plain: expected .* FILE\.py:function"):
+        control(run, "shortcut", cohort=cohort, draws=1, jobs=1)
+    file.write_text(FILE.replace("units=3", "units=4"), encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine\.py: changed since"):
+        control(run, "shortcut", cohort=cohort, models=[f"{file}:plain"], draws=1, jobs=1)
 
 
 def test_models_of_all_muscles_train_together_whatever_keras_names_their_layers(file):
