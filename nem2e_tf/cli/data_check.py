@@ -1,6 +1,6 @@
-"""``nem2e-tf data check``: what is in recordings or a cohort, and what is wrong with it.
+"""``nem2e-tf data check``: content and errors of recordings, manifests and cohorts.
 
-What ``nem2e-tf data check`` prints: tables for people, or plain values for programs.
+Prints tables for people, or JSON for programs.
 """
 
 import json
@@ -25,7 +25,7 @@ _WIDTH = 100
 
 
 def as_plain(checked: "Checked") -> dict[str, Any]:
-    """Return what was found as plain values for JSON; what is not known is None."""
+    """Return content, findings and alignments as plain values; unknown values are None."""
     return {
         **checked.contents,
         "findings": [{"of": where, **asdict(finding)} for where, finding in checked.findings],
@@ -59,7 +59,7 @@ def _known(value: Any) -> float | None:
 
 
 def print_checked(checked: "Checked") -> None:
-    """Print contents and alignments to stdout."""
+    """Print content and alignments to stdout."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -75,15 +75,15 @@ def print_checked(checked: "Checked") -> None:
             if value:
                 console.print(_table([*value[0]], [[*map(_text, row.values())] for row in value]))
     for where, a in checked.alignments:
-        title = f"\nsimulation against EMG{f', {where}' if where else ''}:"
+        title = f"\nsimulation and EMG{f', {where}' if where else ''}:"
         console.print(title, markup=False)
         rows = [
             [name, *_cells(a.r[i], a.best_r[i], a.lag[i], a.other_r[i])]
             for i, name in enumerate(a.muscles)
         ]
         mean = _cells(a.mean_r, a.mean_best_r, a.mean_lag, a.mean_other_r)
-        heads = ["muscle", "r", "best r", "simulation late, ms", "r, other leg"]
-        console.print(_table(heads, [*rows, ["all together", *mean]]))
+        heads = ["muscle", "r", "best r", "lag of simulation, ms", "r, other leg"]
+        console.print(_table(heads, [*rows, ["all muscles", *mean]]))
 
 
 def _cells(r: float, best: float, lag: float, other: float) -> list[str]:
@@ -113,35 +113,34 @@ def _text(value: Any) -> str:
 _OF_MANIFESTS = {"subject", "simulated", "emg"}
 
 
-@click.command()
+@click.command(short_help="Check recordings, a manifest or a cohort.")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--emg",
     type=click.Path(path_type=Path),
-    help="Measured EMG to compare the simulated PATH with: leg and clock.",
+    help="Measured EMG to check leg and clock of the simulated PATH.",
 )
 @click.option(
     "--side",
     type=click.Choice(["left", "right"]),
-    help="Leg of EMG columns whose labels give none.",
+    help="Leg of EMG columns whose labels have no side.",
 )
 @click.option(
     "--map",
     "channel_map",
     type=click.Path(path_type=Path),
-    help="Channel map of a manifest; channels.csv beside it by default.",
+    help="Channel map of a manifest; by default channels.csv in its folder.",
 )
-@json_option("what was found")
+@json_option("the findings")
 def check(
     path: Path, *, emg: Path | None, side: str | None, channel_map: Path | None, as_json: bool
 ) -> None:
-    """Say what is in PATH and what is wrong with it.
+    """Report the content of PATH and its errors.
 
-    PATH is a recording (.sto, .mot, .csv, .c3d), a manifest of trials or a cohort folder. Gaps,
-    ranges, a damaged header, electrodes that are doubled, dead or clipped, reserve actuators that
-    carry the motion, odd cycles; and whether simulation and EMG are of one leg and one clock, with
-    --emg, or in a manifest or cohort. Exit code 1 where something is wrong, 0 where there are only
-    notes.
+    PATH is a recording (.sto, .mot, .csv, .c3d), a manifest of trials or a cohort folder. The
+    checks cover gaps, ranges, damaged headers, duplicate, dead or clipped electrodes, large reserve
+    actuators and odd cycles. With --emg, or in a manifest or cohort, they also cover leg and clock
+    of simulation and EMG. The exit code is 1 for errors and 0 if there are only notes.
     """
     kind = "cohort" if path.is_dir() else "manifest" if _is_manifest(path) else "recording"
     for option, given, of in (

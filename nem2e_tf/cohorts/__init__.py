@@ -1,1 +1,1 @@
-"""Ways from recordings, or from nothing at all, to a `nem2e_tf.cohorts.cohort.Cohort`."""
+"""Cohorts of aligned cycles, built from recordings, imported from data sets, or synthetic."""

@@ -1,4 +1,4 @@
-"""Cohort: aligned cycles of simulated and measured muscle activity, and who walked them."""
+"""Cohort: aligned gait cycles of simulated and measured muscle activity, in memory and on disk."""
 
 import hashlib
 import io
@@ -58,21 +58,21 @@ class Cohort:
     Attributes
     ----------
     name : str
-        What the cohort is called in reports.
+        Name of the cohort in reports.
     simulated : float32 array [cycle, 101, channel]
-        Activation from the simulator, 0..1, at 0..100 % of the cycle. Never NaN.
+        Activation from the simulator, 0 to 1, at 0 to 100 % of the cycle. Never NaN.
     measured : float32 array [cycle, 101, muscle]
-        Normalised EMG. NaN where an electrode is bad: such a cycle is left out for that muscle.
+        Normalised EMG. NaN for a bad electrode: such a cycle is left out for that muscle.
     cycles : DataFrame
-        One row a cycle: subject, condition, speed (m/s), side, trial, cycle (number within the
-        trial), start and end (s). Further columns are kept; that of recordings has ``odd``, in
-        words, where a cycle is unlike the others.
+        One row per cycle: subject, condition, speed (m/s), side, trial, cycle (number within the
+        trial), start and end (s). Further columns are kept. A cohort of recordings has the column
+        ``odd``, which describes how a cycle differs from the others.
     channels : DataFrame
-        One row a simulated channel: ``name`` (such as ``soleus_ipsi``) and ``source`` (the label
+        One row per simulated channel: ``name`` (such as ``soleus_ipsi``) and ``source`` (its label
         in the recordings).
     muscles : DataFrame
-        One row a measured muscle: ``name``, ``electrode`` (muscles that share one carry the same
-        signal) and ``counterparts`` (names of the channels it is compared with, separated by
+        One row per measured muscle: ``name``, ``electrode`` (muscles of one electrode have the
+        same signal) and ``counterparts`` (names of the channels it is compared with, separated by
         spaces; their mean is the simulation's estimate).
     normalisation : str
         How the EMG was normalised, in words; empty if unknown.
@@ -144,7 +144,7 @@ class Cohort:
 
     @cached_property
     def counterparts(self) -> tuple[tuple[int, ...], ...]:
-        """Channel indices that each muscle is compared with."""
+        """Indices of each muscle's counterparts among the channels."""
         index = {name: i for i, name in enumerate(self.channel_names)}
         return tuple(
             tuple(index[name] for name in str(row).split()) for row in self.muscles["counterparts"]
@@ -152,7 +152,7 @@ class Cohort:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the tables and arrays: the same content gives the same digest."""
+        """SHA-256 of the tables and arrays."""
         total = hashlib.sha256()
         for table, columns in (
             (self.cycles, CYCLE_COLUMNS),
@@ -167,12 +167,19 @@ class Cohort:
         return total.hexdigest()
 
     def select(self, rows: "Sequence[int] | NDArray[np.intp] | NDArray[np.bool_]") -> "Cohort":
-        """Return the cohort of some of the cycles, in the order given.
+        """Return a cohort of some of the cycles, in the given order.
 
         Parameters
         ----------
         rows : sequence of int, or boolean array over the cycles
-            Which cycles to keep.
+            Cycles to keep.
+
+        Examples
+        --------
+        >>> from nem2e_tf.cohorts.synthetic.cohorts import synthesise
+        >>> cohort = synthesise("walk", n_subjects=2)
+        >>> cohort.select(cohort.cycles["condition"] == "free")
+        <Cohort walk: 2 cycles of 2 subjects, 92 channels, 5 muscles>
         """
         index = np.asarray(rows)
         if index.dtype == bool:
@@ -195,7 +202,7 @@ class Cohort:
         Raises
         ------
         InputError
-            The folder holds something else.
+            The folder has other files.
         """
         folder = output_folder(path, marker="cohort.json")
         for array, name in ((self.simulated, "simulated"), (self.measured, "measured")):
@@ -207,7 +214,7 @@ class Cohort:
         return folder
 
     def save_tables(self, folder: Path) -> None:
-        """Write all but the arrays, which are in the folder already."""
+        """Write the tables to a folder that has the arrays already."""
         write_text(folder / "cycles.csv", _csv(self.cycles))
         write_text(folder / "channels.csv", _csv(self.channels))
         write_text(folder / "muscles.csv", _csv(self.muscles))
@@ -232,12 +239,12 @@ def load_cohort(path: "str | os.PathLike[str]") -> Cohort:
     Parameters
     ----------
     path : path-like
-        A folder written by `Cohort.save`.
+        A folder written by `Cohort.save` or the command line.
 
     Raises
     ------
     InputError
-        The folder or one of its files is missing, cut short, or does not fit the others.
+        The folder or one of its files is missing, truncated, or does not fit the others.
 
     Examples
     --------
@@ -254,7 +261,7 @@ def load_cohort(path: "str | os.PathLike[str]") -> Cohort:
     if not (folder / "cohort.json").exists():
         raise InputError(
             f"{folder}: expected a cohort folder with cohort.json, found none; "
-            "make one with 'nem2e-tf data synth' or 'nem2e-tf data build'"
+            "create one with 'nem2e-tf data synth' or 'nem2e-tf data build'"
         )
     header = read_json(folder / "cohort.json")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -283,7 +290,7 @@ def load_cohort(path: "str | os.PathLike[str]") -> Cohort:
             arrays[name] = np.load(file, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise InputError(
-                f"{file}: expected a whole .npy array, found {error}; build the cohort again"
+                f"{file}: expected a complete .npy array, found {error}; build the cohort again"
             ) from None
     try:
         return Cohort(

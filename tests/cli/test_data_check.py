@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from nem2e_tf.cli.cohorts import plot
+from nem2e_tf.cli.data import plot
 from nem2e_tf.cli.data_check import check
 from nem2e_tf.cohorts.synthetic.cohorts import make
 from nem2e_tf.errors import InputError
@@ -47,7 +47,7 @@ def test_file_alone_and_with_its_emg(folder):
     assert "activations: 4" in result.stdout
     result = run(check, folder / "sim.sto", "--emg", folder / "emg.sto", "--side", "right")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "all together" in result.stdout
+    assert "all muscles" in result.stdout
 
 
 def test_wrong_leg_and_shifted_clock_exit_1_and_say_which(folder):

@@ -1,4 +1,4 @@
-"""What may be wrong with recordings and cohorts: arrays in, findings out."""
+"""Plausibility checks of recordings and cohorts; each returns a list of findings."""
 
 from nem2e_tf.cohorts.checks.alignment import (
     Alignment,
@@ -10,8 +10,8 @@ from nem2e_tf.cohorts.checks.alignment import (
     judge,
 )
 from nem2e_tf.cohorts.checks.cohorts import check_cohort, odd_cycles
-from nem2e_tf.cohorts.checks.findings import Finding
 from nem2e_tf.cohorts.checks.recordings import Checked, align_storages, check_storage, is_emg
+from nem2e_tf.cohorts.checks.signals import Finding
 
 __all__ = [
     "Alignment",

@@ -1,27 +1,21 @@
-"""Whether leg and clock are right in a cohort, recording by recording.
+"""Detection of a wrong leg or a shifted clock between simulation and EMG.
 
-A subject's other recordings would hide the one that is wrong, so each is judged alone. A recording
-of less than 1.5 s, such as a single cycle, does not prove much: what it shows is a note, and the
-subject's recordings are judged together.
+Readers do not notice these errors: the curves still look like muscle activity, and all results are
+wrong. Both show in the correlation of simulated activation and EMG envelope over a range of time
+shifts, averaged over several muscles: a single muscle may lag or fit badly, but a shifted clock
+affects all of them.
 
-EMG and simulation were cut at the same times, so that a shifted clock moves the curves within each
-cycle. Cycles are compared where they still overlap: nothing is taken to be periodic, since not
-every cycle is a stride.
-
-Whether a simulation and the measured EMG are of one leg and one clock.
-
-Wrong leg and shifted clock are the errors that no reader notices: the curves look like muscle
-activity, and everything that is made of them is wrong. Both show in the correlation of simulated
-activation and EMG envelope over a range of shifts, taken over several muscles together: a single
-muscle may well lag or fit badly, but a clock is shifted for all of them.
-
-A lag is positive where the simulation is late. A simulation that leaves out part of the muscle's
+A lag is positive if the simulation is late. A simulation that neglects part of the muscle's
 electromechanical delay (activation dynamics, tendon) is late by it, that is by 10 to 100 ms
 (Buchanan et al. 2004, doi 10.1123/jab.20.4.367, after Corcos et al. 1992). It has no reason to be
-early, but a low-pass filter that was applied forward only makes the envelope late: by 59 ms for
-7 Hz and fourth order (Butterworth). So what lies between 60 ms early and 100 ms late is plausible.
+early, but a low-pass filter that is applied only forward makes the envelope late: by 59 ms for 7 Hz
+and fourth order (Butterworth). Lags from 60 ms early to 100 ms late are therefore plausible.
 
-Simulated curves that a muscle's EMG is compared with: its own leg's, and the other leg's.
+In a cohort, each recording is checked separately, because a subject's other recordings would hide
+the one that is wrong. A recording of less than 1.5 s, such as a single cycle, is weak evidence: its
+result is a note, and all recordings of the subject are checked together. EMG and simulation were
+cut at the same times, so a shifted clock moves the curves within each cycle. Cycles are compared
+where they still overlap. No periodicity is assumed, since not every cycle is a stride.
 """
 
 from collections.abc import Sequence
@@ -30,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nem2e_tf.cohorts.checks.findings import Finding
+from nem2e_tf.cohorts.checks.signals import Finding
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
 
@@ -38,38 +32,38 @@ SEARCH = 0.4
 STEP = 0.005
 EARLIEST = -0.06
 LATEST = 0.1
-# The other leg is called the right one if it fits better by as much.
+# The other leg counts as the right one if its correlation is higher by this.
 LEG = 0.1
 FAINT = 0.2
-# Fewer muscles than these may lag together; then taking the lag out must raise r by `GAIN`.
+# Fewer muscles may lag together by chance; then removing the lag must raise r by `GAIN`.
 SEVERAL = 3
 GAIN = 0.1
-# Legs differ by half a cycle: a shift that long makes one leg fit nearly as well as the other.
+# The legs differ by half a cycle: after such a shift, one fits nearly as well as the other.
 _NEARLY = 0.03
 _SHORTEST = 0.3
-# Variance, of that over the whole recording, of which no correlation can be told.
+# Variance relative to that of the complete recording below which r is undefined.
 _CONSTANT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """How EMG channels fit the simulation of their own and of the other leg.
+    """Correlation of EMG channels with the simulation of their own and of the other leg.
 
     Attributes
     ----------
     muscles : tuple of str
         The channels compared.
     r : float64 array [muscle]
-        Correlation without shift; NaN where a curve is constant.
+        Correlation without shift; NaN if a curve is constant.
     best_r, lag : float64 array [muscle]
-        Highest correlation within the search range, and the simulation's lag there, s, positive
-        where it is late. NaN where the highest is at the edge of the range.
+        Maximum correlation within the search range, and the simulation's lag there, s, positive
+        if late. The lag is NaN if the maximum is at the edge of the range.
     other_r : float64 array [muscle]
-        Correlation with the other leg without shift; NaN where it is not simulated.
+        Correlation with the other leg without shift; NaN if it is not simulated.
     mean_r, mean_best_r, mean_lag, mean_other_r : float
-        The same of the correlation's mean over all muscles.
+        The same for the mean correlation over all muscles.
     plausible_r, plausible_other_r : float
-        Highest mean correlation at a plausible lag, with its own and with the other leg.
+        Maximum mean correlation at a plausible lag, with the own and with the other leg.
     """
 
     muscles: tuple[str, ...]
@@ -96,23 +90,23 @@ def align(
     muscles: tuple[str, ...],
     search: float = SEARCH,
 ) -> Alignment:
-    """Compare EMG with the simulation of both legs at all shifts of the clock within a range.
+    """Correlate EMG with the simulation of both legs over a range of time shifts.
 
     Parameters
     ----------
     simulated_time : array [row]
         s, increasing.
     own, other : array [row, muscle]
-        Simulated activation that belongs to each EMG channel, on its own and on the other leg;
-        None where the other is not simulated.
+        Simulated activation of each EMG channel's muscle on its own and on the other leg; None if
+        the other leg is not simulated.
     emg_time : array [sample]
         s, increasing.
     emg : array [sample, muscle]
-        Envelopes. A sample that is NaN is left out for its muscle.
+        Envelopes. NaN samples are ignored for their muscle.
     muscles : tuple of str
         Names of the channels.
     search : float
-        Largest shift tried, s.
+        Largest shift, s.
 
     Returns
     -------
@@ -121,7 +115,7 @@ def align(
     Raises
     ------
     InputError
-        The shapes do not fit, or the recordings share less than 0.3 s.
+        The shapes do not fit, or the recordings overlap by less than 0.3 s.
     """
     signals = np.asarray(emg, dtype=np.float64)
     moments = np.asarray(emg_time, dtype=np.float64)
@@ -137,8 +131,8 @@ def align(
     shared = min(times[-1], moments[-1]) - max(times[0], moments[0]) if len(times) else 0.0
     if shared < _SHORTEST:
         raise InputError(
-            f"alignment: expected recordings that share at least {_SHORTEST:g} s, found "
-            f"{max(shared, 0):.3g} s; are they of one trial and one clock?"
+            f"alignment: expected recordings that overlap by at least {_SHORTEST:g} s, found "
+            f"{max(shared, 0):.3g} s; do they belong to one trial and one clock?"
         )
     zero = round(search / STEP)
     shifts = (np.arange(-zero, zero + 1) * STEP).astype(np.float64)
@@ -167,16 +161,16 @@ def align(
 
 
 def judge(alignment: Alignment) -> list[Finding]:
-    """Say whether leg and clock are right.
+    """Report a wrong leg or a shifted clock.
 
-    The other leg is right where it fits better than its own at any plausible lag. The clock is
-    shifted where the lag of the mean correlation and the median lag of the muscles are implausible
-    to the same side, however little r gains; with one or two muscles it must gain by 0.1.
+    The leg is wrong if the other one fits better than the own one at any plausible lag. The clock
+    is shifted if the lag of the mean correlation and the median lag of the muscles are implausible
+    in the same direction; with one or two muscles, removing the lag must also raise r by 0.1.
 
     Returns
     -------
     list of Finding
-        ``other leg`` and ``clock`` are wrong; ``fit`` is a note where nothing fits at all.
+        ``other leg`` and ``clock`` are wrong; ``fit`` is a note if nothing correlates.
     """
     count = f"{len(alignment.muscles)} muscle{'s'[: len(alignment.muscles) > 1]}"
     own, other = alignment.plausible_r, alignment.plausible_other_r
@@ -188,22 +182,22 @@ def judge(alignment: Alignment) -> list[Finding]:
         )
         if alignment.mean_best_r > own + LEG and not np.isnan(alignment.mean_lag):
             message += (
-                f", or the clock: with the simulation {1000 * abs(alignment.mean_lag):.0f} ms "
-                f"{late}, its own leg has {alignment.mean_best_r:+.2f}"
+                f", or the clock: if the simulation is {1000 * abs(alignment.mean_lag):.0f} ms "
+                f"{late}, its own leg has r of {alignment.mean_best_r:+.2f}"
             )
         return [Finding("other leg", "", message, "wrong")]
     if _shifted(alignment):
         message = (
             f"CLOCK seems shifted: the simulation is {1000 * abs(alignment.mean_lag):.0f} ms "
             f"{late}, plausible is {-1000 * EARLIEST:.0f} early to {1000 * LATEST:.0f} late; mean "
-            f"r of {count} is {alignment.mean_r:+.2f} as it is and {alignment.mean_best_r:+.2f} "
-            "with the shift taken out; check the clocks of simulation and EMG"
+            f"r of {count} is {alignment.mean_r:+.2f}, and {alignment.mean_best_r:+.2f} with the "
+            "shift removed; check the clocks of simulation and EMG"
         )
         return [Finding("clock", "", message, "wrong")]
     if not alignment.mean_r >= FAINT:
         message = (
-            f"simulation and EMG hardly fit: mean r of {count} is {alignment.mean_r:+.2f}; are "
-            "they of one trial?"
+            f"simulation and EMG hardly correlate: mean r of {count} is {alignment.mean_r:+.2f}; "
+            "do they belong to one trial?"
         )
         return [Finding("fit", "", message)]
     return []
@@ -220,7 +214,7 @@ def _shifted(alignment: Alignment) -> bool:
 def _at(
     grid: NDArray[np.float64], time: NDArray[np.float64], signals: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Signals on a grid of times; NaN beyond their ends and where they are NaN."""
+    """Interpolate signals on a time grid; NaN outside their time and next to NaN."""
     columns = [np.interp(grid, time, column, left=np.nan, right=np.nan) for column in signals.T]
     return np.stack(columns, axis=1)
 
@@ -228,10 +222,10 @@ def _at(
 def _over_shifts(
     simulated: NDArray[np.float64], measured: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Correlation [shift, muscle]; `measured` is longer by the search range at both ends.
+    """Return correlation [shift, muscle]; `measured` is longer by the search range at both ends.
 
-    NaN where less than half of what overlaps without shift does: over a short overlap anything
-    correlates. Samples are counted, not seconds, since recordings may have pauses.
+    NaN if the overlap is less than half of that without shift, since short curves correlate by
+    chance. Overlap is counted in samples, not seconds, since recordings may have pauses.
     """
     count = len(measured) - len(simulated) + 1
     a, known_a = _standard(simulated)
@@ -239,9 +233,9 @@ def _over_shifts(
     length = 1 << (len(measured) - 1).bit_length()
 
     def product(of_a: NDArray[np.float64], of_b: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sum of products at every shift, by Fourier transform."""
+        """Return the sum of products at every shift, by Fourier transform."""
         spectrum = np.fft.rfft(of_a, length, axis=0).conj() * np.fft.rfft(of_b, length, axis=0)
-        # A simulation that is late by a shift is like the EMG of that much earlier.
+        # A late simulation corresponds to earlier EMG, so the order is reversed.
         return np.asarray(np.fft.irfft(spectrum, length, axis=0)[count - 1 :: -1])
 
     n = np.round(product(known_a, known_b))
@@ -259,7 +253,7 @@ def _over_shifts(
 def _standard(
     signals: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Signals of mean 0 and deviation 1, with 0 for nan; and 1 where they are known."""
+    """Standardise signals (0 for NaN); return them and a mask of known samples."""
     known = ~np.isnan(signals)
     n = np.maximum(known.sum(axis=0), 1)
     centred = np.where(known, signals, 0.0)
@@ -269,7 +263,7 @@ def _standard(
 
 
 def _mean(curves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the muscles that have a correlation at all shifts that any has."""
+    """Average over the muscles with a correlation at the maximum number of shifts."""
     known = ~np.isnan(curves)
     whole = known.sum(axis=0) == known.sum(axis=0).max(initial=0)
     if not whole.any():
@@ -282,7 +276,7 @@ def _highest(curve: NDArray[np.float64]) -> float:
 
 
 def _peak(curve: NDArray[np.float64], shifts: NDArray[np.float64]) -> tuple[float, float]:
-    """Highest correlation and where; NaN where it is at the edge of what is known."""
+    """Return maximum correlation and its shift; the shift is NaN at the edge of known values."""
     if np.isnan(curve).all():
         return np.nan, np.nan
     best = int(np.nanargmax(curve))
@@ -295,7 +289,7 @@ def _peak(curve: NDArray[np.float64], shifts: NDArray[np.float64]) -> tuple[floa
 
 
 def opposite(channel: str) -> str:
-    """Name the same muscle of the other leg.
+    """Return the channel of the same muscle on the other leg.
 
     Examples
     --------
@@ -309,7 +303,7 @@ def opposite(channel: str) -> str:
 def both_legs(
     simulated: ArrayLike, channels: Sequence[str], counterparts: Sequence[Sequence[str]], /
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Take the mean of each muscle's counterparts, and of the same channels of the other leg.
+    """Average each muscle's counterparts, and the same channels of the other leg.
 
     Parameters
     ----------
@@ -318,12 +312,12 @@ def both_legs(
     channels : sequence of str
         Names of the channels.
     counterparts : sequence of sequence of str
-        Channels that each muscle is compared with.
+        Channels with which each muscle is compared.
 
     Returns
     -------
     own, other : float64 array [..., muscle]
-        NaN where none of the channels is simulated.
+        NaN if none of the channels is simulated.
     """
     activity = np.asarray(simulated, dtype=np.float64)
     places = {name: place for place, name in enumerate(channels)}
@@ -341,7 +335,7 @@ def both_legs(
 
 RECORDING = ("subject", "condition", "trial", "side")
 SHORTEST = 1.5
-# A fit of more cycles says no more, and takes longer.
+# More cycles take longer and do not improve the estimate.
 MOST_CYCLES = 30
 _SEARCH = 0.3
 
@@ -349,12 +343,12 @@ Rows = NDArray[np.intp]
 
 
 def check_alignment(cohort: Cohort) -> list[Finding]:
-    """Say in which recordings the leg or the clock is wrong.
+    """Find recordings with a wrong leg or a shifted clock.
 
     Returns
     -------
     list of Finding
-        `Finding.where` names the recording, or the subject where no single one is to blame.
+        `Finding.where` is the recording, or the subject if no single recording is responsible.
     """
     table = cohort.cycles
     duration = (table["end"] - table["start"]).to_numpy(dtype=float)
@@ -370,7 +364,7 @@ def check_alignment(cohort: Cohort) -> list[Finding]:
             sure = _judged(cohort, rows, subject)
             if any(finding.severity == "wrong" for finding in sure):
                 hints = []
-        chance = "; a short recording, so this may be chance"
+        chance = "; the recording is short, so this may be chance"
         found += sure
         found += [replace(f, message=f.message + chance, severity="note") for f in hints]
     return found
@@ -382,25 +376,25 @@ def _judged(cohort: Cohort, rows: Rows, where: str) -> list[Finding]:
 
 
 def align_subjects(cohort: Cohort) -> list[tuple[str, Alignment]]:
-    """Compare the cycles of each subject, all recordings together, with both legs' simulation."""
+    """Align the cycles of each subject, all recordings together; see `align_cycles`."""
     groups = _groups(cohort, ("subject",))
     aligned = [(subject, align_cycles(cohort, rows)) for subject, rows in groups.items()]
     return [(subject, alignment) for subject, alignment in aligned if alignment]
 
 
 def align_cycles(cohort: Cohort, rows: Rows) -> Alignment | None:
-    """Compare cycles with the simulation of the ipsilateral and the contralateral leg.
+    """Align the EMG of cycles with the simulation of the ipsilateral and contralateral leg.
 
     Parameters
     ----------
     cohort : Cohort
     rows : int array
-        Which cycles; of more than 30 as many are taken, evenly.
+        Indices of the cycles. Of more than 30, 30 evenly spaced ones are used.
 
     Returns
     -------
     Alignment or None
-        None where no muscle was measured. Of motions without a side the other leg is not compared.
+        None if no muscle was measured. Motions without a side are not compared with the other leg.
     """
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_CYCLES)).astype(int)]
     measured = np.asarray(cohort.measured[rows], dtype=np.float64)
@@ -426,7 +420,7 @@ def align_cycles(cohort: Cohort, rows: Rows) -> Alignment | None:
 def _groups(
     cohort: Cohort, columns: tuple[str, ...], *, among: Rows | None = None
 ) -> dict[str, Rows]:
-    """Places of the cycles of each subject or recording, by its name."""
+    """Return the indices of the cycles of each subject or recording, by its name."""
     rows = np.arange(len(cohort.cycles)) if among is None else among
     places: dict[str, list[int]] = {}
     for place, row in zip(
@@ -437,7 +431,7 @@ def _groups(
 
 
 def _one_after_the_other(durations: NDArray[np.float64], points: int) -> NDArray[np.float64]:
-    """Times of cycles with pauses between them, in which no shifted cycle meets the next."""
+    """Return times of cycles with pauses long enough that shifted cycles never overlap."""
     starts = np.cumsum(durations + _SEARCH + 2 * STEP) - durations
     times = starts[:, None] + durations[:, None] * np.linspace(0, 1, points)
     ends = times[:, -1:]
@@ -445,6 +439,6 @@ def _one_after_the_other(durations: NDArray[np.float64], points: int) -> NDArray
 
 
 def _with_pauses(curves: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Curves [cycle, point, muscle] one after the other, nan at the two points of each pause."""
+    """Concatenate curves [cycle, point, muscle] with two NaN points for each pause."""
     pauses = np.full((len(curves), 2, curves.shape[2]), np.nan)
     return np.concatenate([curves, pauses], axis=1).reshape(-1, curves.shape[2])

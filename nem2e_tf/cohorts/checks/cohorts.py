@@ -1,19 +1,19 @@
-"""Checks of a cohort: odd cycles, electrodes, ranges."""
+"""Checks of a cohort: ranges, electrodes, and cycles that differ from the others."""
 
 import numpy as np
 
-from nem2e_tf.cohorts.checks.findings import Finding
+from nem2e_tf.cohorts.checks.signals import Finding
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.signals import gait
 
 
 def check_cohort(cohort: Cohort) -> list[Finding]:
-    """Check the values of a cohort: activations in 0..1, electrodes."""
+    """Check the range of the activations, missing values and the electrodes of a cohort."""
     found = []
     simulated = np.asarray(cohort.simulated)
     outside = int(((simulated < 0) | (simulated > 1)).sum())
     if outside:
-        message = f"{outside} of {simulated.size} simulated values are outside 0..1"
+        message = f"{outside} of {simulated.size} simulated values are outside 0 to 1"
         found.append(Finding("range", "simulated", message))
     if np.isnan(simulated).any():
         message = f"{int(np.isnan(simulated).sum())} simulated values are nan"
@@ -22,14 +22,14 @@ def check_cohort(cohort: Cohort) -> list[Finding]:
 
 
 def odd_cycles(cohort: Cohort) -> list[Finding]:
-    """Name the cycles whose duration or EMG is unlike the others of subject, condition and side.
+    """Find cycles whose duration or EMG differs from the others of subject, condition and side.
 
-    They are kept: whether a cycle is wrong or the person varies is for people to say.
+    They remain in the cohort, since a person's gait may vary; check them by eye.
 
     Returns
     -------
     list of Finding
-        One a cycle; `Finding.rows` holds its place in the cohort.
+        One per cycle; `Finding.rows` is its index in the cohort.
     """
     found = []
     table = cohort.cycles.reset_index(drop=True)
@@ -48,7 +48,7 @@ def odd_cycles(cohort: Cohort) -> list[Finding]:
             row = table.loc[place]
             names = [str(name) for name in (subject, condition, row["trial"], side) if name]
             where = f"{', '.join(names)}, cycle {row['cycle']}"
-            message = f"unlike the others, {', '.join(whats)} robust deviations; kept, look at it"
+            message = f"unlike the others: {', '.join(whats)} robust deviations; kept, check it"
             found.append(Finding("odd cycle", where, message, rows=(place,)))
     return found
 
@@ -70,7 +70,7 @@ def _electrodes(cohort: Cohort) -> list[Finding]:
         if len(electrodes) > 1:
             names = ", ".join(cohort.muscle_names[index] for index in same)
             message = (
-                f"byte-identical, yet of electrodes {', '.join(sorted(electrodes))}: they would be "
+                f"identical, but of electrodes {', '.join(sorted(electrodes))}: they would be "
                 "counted as independent"
             )
             found.append(Finding("duplicate", names, message, "wrong"))

@@ -1,11 +1,4 @@
-"""All checks that fit a recording or a cohort, put together.
-
-Which simulated muscles an EMG channel sees, by its label.
-
-What one check brings together: contents, findings and alignments, each with what it is of.
-
-What is in a storage file or a cohort folder, as plain values.
-"""
+"""Checks of single recordings: content, findings, and alignment of two files by their labels."""
 
 import re
 from collections.abc import Iterable
@@ -18,15 +11,15 @@ from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.checks import signals
 from nem2e_tf.cohorts.checks.alignment import Alignment, align, judge
-from nem2e_tf.cohorts.checks.findings import Finding
+from nem2e_tf.cohorts.checks.signals import Finding
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.files import read_json
 from nem2e_tf.io.storage import Storage
 from nem2e_tf.muscles import canonical, known, try_parse_label
 
-# Names of EMG channels that are several muscles of a model, or are written in yet another way.
-# The first set of which the model has any is taken.
+# EMG channels that record several muscles of a model, or have other names. The first set with a
+# muscle of the model is used.
 _GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
     "gastrocnemius": (("gasmed", "gaslat", "gastroc"),),
     "gastroc": (("gasmed", "gaslat", "gastroc"),),
@@ -51,7 +44,7 @@ _QUANTITY = re.compile(r"[_ ./|](activation|excitation|emg|envelope)$", re.IGNOR
 
 
 def name_and_side(label: str) -> tuple[str, str]:
-    """Take an EMG label apart into the muscle's name and its side.
+    """Split an EMG label into the muscle's name and its side.
 
     Returns
     -------
@@ -69,7 +62,7 @@ def name_and_side(label: str) -> tuple[str, str]:
 
 
 def seen_by(name: str, available: Iterable[str]) -> tuple[str, ...]:
-    """Simulated muscles that an EMG channel sees.
+    """Return the simulated muscles that an EMG channel records.
 
     Parameters
     ----------
@@ -81,7 +74,7 @@ def seen_by(name: str, available: Iterable[str]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Of those available; empty where the name is not known or the model has none of them.
+        Subset of `available`; empty if the name is unknown or the model has none of them.
 
     Examples
     --------
@@ -103,16 +96,16 @@ def seen_by(name: str, available: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass
 class Checked:
-    """What a check of a file, a manifest or a cohort found.
+    """Content, findings and alignments of a file, a manifest or a cohort.
 
     Attributes
     ----------
     contents : dict
-        What is in it, as plain values.
+        Content as plain values.
     findings : list of (str, Finding)
-        Which file or trial, empty for the whole; and what was found.
+        File or trial (empty for all) and finding.
     alignments : list of (str, Alignment)
-        Which trial or subject; and how its EMG fits its simulation.
+        Trial or subject and its alignment.
     """
 
     contents: dict[str, Any]
@@ -124,13 +117,13 @@ class Checked:
         self.findings += [(where, finding) for finding in findings]
 
     def align(self, where: str, alignment: Alignment) -> None:
-        """Add an alignment and what it says."""
+        """Add an alignment and its findings."""
         self.alignments.append((where, alignment))
         self.add(where, judge(alignment))
 
     @property
     def wrong(self) -> list[str]:
-        """Kinds of what is wrong."""
+        """Kinds of the findings that are wrong."""
         return list(dict.fromkeys(f.kind for _, f in self.findings if f.severity == "wrong"))
 
 
@@ -140,7 +133,7 @@ def describe_storage(storage: Storage) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain values: rows, time span, step, gaps, muscles recognised, a row a column, notes.
+        Plain values: rows, time range, steps, gaps, recognised muscles, one row per column, notes.
     """
     steps = np.diff(storage.time)
     usual = float(np.median(steps)) if len(steps) else None
@@ -177,16 +170,11 @@ def describe_cohort(path: Path, cohort: Cohort) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain values: sizes, who and how fast, ranges, cycles without EMG, notes.
-
-    Raises
-    ------
-    InputError
-        Its ``cohort.json`` cannot be read.
+        Plain values: sizes, subjects and speeds, ranges, cycles without EMG, notes.
     """
     notes = []
     if read_json(path / "cohort.json").get("digest") != cohort.digest:
-        notes.append("the content is not what cohort.json's digest says; it was changed or damaged")
+        notes.append("the content does not match the digest in cohort.json: changed or damaged")
     simulated = np.asarray(cohort.simulated)
     table = cohort.cycles
     duration = (table["end"] - table["start"]).to_numpy(dtype=float)
@@ -250,8 +238,8 @@ def check_storage(storage: Storage, *, emg: bool) -> list[Finding]:
     ----------
     storage : Storage
     emg : bool
-        Whether the columns are EMG: then electrodes may be dead, clipped or doubled. Else they are
-        simulated: then activations have a range, and reserves a measure.
+        True for EMG, whose electrodes may be dead, clipped or duplicated; False for a simulation,
+        whose activations and reserves have limits.
     """
     found = [
         Finding("header" if _DAMAGED in note else "reading", "", note) for note in storage.notes
@@ -272,9 +260,9 @@ def check_storage(storage: Storage, *, emg: bool) -> list[Finding]:
 
 
 def is_emg(storage: Storage) -> bool:
-    """Whether a file holds EMG: it is called so, or its columns are muscles without a side.
+    """Return True if a file contains EMG: by its name, or because its muscles have no side.
 
-    Simulated files name the side of each muscle, since they hold both legs.
+    Simulated files state the side of each muscle, since they contain both legs.
     """
     named = f"{storage.name} {storage.path.name if storage.path else ''}".lower()
     if "emg" in named or "electromyogr" in named:
@@ -285,18 +273,18 @@ def is_emg(storage: Storage) -> bool:
 
 
 def align_storages(simulation: Storage, emg: Storage, *, side: str = "") -> Alignment:
-    """Compare a simulated and a measured file, columns matched by their names.
+    """Align a simulated and a measured file; columns are matched by their labels.
 
     Parameters
     ----------
     simulation, emg : Storage
     side : {"r", "l", ""}
-        The leg of EMG columns whose labels give none.
+        Leg of EMG columns whose labels have no side.
 
     Raises
     ------
     InputError
-        A side is needed and was not given, no EMG column is a simulated muscle, or the files do
+        A side is required and was not given, no EMG column is a simulated muscle, or the files do
         not overlap in time.
     """
     columns: dict[tuple[str, str], int] = {}
@@ -314,7 +302,7 @@ def align_storages(simulation: Storage, emg: Storage, *, side: str = "") -> Alig
             continue
         if not leg:
             raise InputError(
-                f"{emg.path}: expected EMG labels with a side or the option --side, found {label!r}"
+                f"side: expected left or right, since label {label!r} of {emg.path} has no side"
             )
         own.append(_mean(simulation, [columns.get((muscle, leg)) for muscle in seen]))
         opposite = "l" if leg == "r" else "r"

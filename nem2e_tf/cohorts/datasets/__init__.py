@@ -1,1 +1,1 @@
-"""The two public data sets."""
+"""Importers of public data sets."""

@@ -1,12 +1,10 @@
-"""The running data of Hamner & Delp (2013), as unpacked from simtk.org/projects/nmbl_running.
+"""Importer of the running data of Hamner & Delp (2013), simtk.org/projects/nmbl_running.
 
 doi 10.1016/j.jbiomech.2012.11.024. Ten runners at 2, 3, 4 and 5 m/s; CMC with a 92-actuator model;
-raw EMG of the right leg, 11 electrodes copied to 16 columns. Trials are found by the pattern of
-their file names, wherever in the folder they are: tags (``02``) and numbers of cycles differ
-between subjects and speeds. A cycle runs from right contact to right contact. Its bounds are those
-of the setup file of RRA (or CMC); where there is none, the right contacts in the ground reaction.
-
-Bounds of a simulated cycle by the right foot's contacts, where no setup file tells them.
+raw EMG of the right leg, 11 electrodes copied to 16 columns. Trials are located by the pattern of
+their file names in any subfolder: tags (``02``) and numbers of cycles differ between subjects and
+speeds. A cycle runs from right contact to right contact. Its bounds are those of the setup file of
+RRA (or CMC), else the right contacts in the ground reaction.
 """
 
 import os
@@ -34,7 +32,7 @@ from nem2e_tf.io.time_series import read_signals
 from nem2e_tf.muscles import ELECTRODES_RUN, try_parse_label
 from nem2e_tf.signals.gait import contacts_in
 
-# A simulation is computed from contact to contact; its ends are written with few digits.
+# Simulations run from contact to contact; their ends are written with few digits.
 CLOSE = 0.02
 _RIGHT = re.compile(r"(^|[_ .-])r(ight)?([_ .-]|$)", re.IGNORECASE)
 
@@ -42,30 +40,30 @@ _RIGHT = re.compile(r"(^|[_ .-])r(ight)?([_ .-]|$)", re.IGNORECASE)
 def bounds_of_contacts(
     simulation: Storage, forces: Path, known: list[float]
 ) -> tuple[float, float, str]:
-    """Find the cycle of a simulation between two right contacts.
+    """Locate the cycle of a simulation between two right contacts.
 
     Parameters
     ----------
     simulation : Storage
         One simulated cycle.
     forces : Path
-        Ground reaction of the trial.
+        Ground reaction file of the trial.
     known : list of float
-        Right contacts of the trial's other cycles, s, by which the right foot's column is told
-        where its label does not say.
+        Right contacts of the trial's other cycles, s; they identify the right foot's column if its
+        label does not.
 
     Returns
     -------
     start, end : float
-        s; a contact within 20 ms beyond the simulation is taken to be its end.
+        s; a contact up to 20 ms outside the simulation counts as its end.
     source : str
         File and column.
 
     Raises
     ------
     InputError
-        The right foot's column cannot be told, several feet hit its plate, or no two contacts fit
-        the simulation.
+        The right foot's column cannot be identified, more than one foot touched its plate, or no
+        two contacts fit the simulation.
     """
     storage = read_signals(forces)
     label = _right_column(storage, known)
@@ -75,7 +73,7 @@ def bounds_of_contacts(
         if start >= first - CLOSE and end <= last + CLOSE:
             return max(start, float(first)), min(end, float(last)), f"{forces.name}, {label}"
     raise InputError(
-        f"{forces}: expected two contacts in a row in {label} between {first:.6g} and "
+        f"{forces}: expected two consecutive contacts in {label} between {first:.6g} and "
         f"{last:.6g} s, found none"
     )
 
@@ -92,7 +90,7 @@ def _right_column(storage: Storage, known: list[float]) -> str:
             fitting.append(label)
     if len(fitting) != 1:
         raise InputError(
-            f"{storage.path}: expected to tell the right foot's vertical force, found "
+            f"{storage.path}: expected a vertical force that is clearly of the right foot, found "
             f"{', '.join(vertical) or 'none'}; write start and end into the manifest"
         )
     return fitting[0]
@@ -155,22 +153,7 @@ def find(
     muscles: str = "columns",
     channel_map: "str | os.PathLike[str] | None" = None,
 ) -> Found:
-    """Look for the cycles of the data set.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the archives were unpacked.
-    muscles : {"columns", "electrodes"}
-        The 16 muscles of the published EMG files, or one for each of the 11 electrodes.
-    channel_map : path-like, optional
-        Channel map for EMG files whose columns are not named by muscles (``Pin 7``).
-
-    Raises
-    ------
-    InputError
-        There is nothing of the data set in the folder, or the map is wrong.
-    """
+    """Locate the cycles of the data set; see `import_hamner2013` for the parameters."""
     tree = _Tree(Path(folder))
     given = _given_map(Path(channel_map)) if channel_map else ()
     findings: list[Finding] = []
@@ -193,7 +176,7 @@ def find(
 
 
 class _Tree:
-    """The files of the data set by what they belong to."""
+    """The files of the data set by trial and cycle."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -242,7 +225,7 @@ class _Tree:
         files.setdefault(recorded, path)
 
     def finding(self, key: Key) -> Finding:
-        """Say what a cycle consists of, or what it lacks."""
+        """Return the files of a cycle, or the missing one."""
         subject, speed, tag, cycle = key
         base = Finding(
             subject=f"subject{subject}",
@@ -301,7 +284,7 @@ class _Tree:
         return replace(finding, start=start, end=end, bounds_from=source)
 
     def _setup_times(self, key: Key) -> tuple[float, float, str] | None:
-        """Bounds by a cycle's setup file, RRA's before CMC's; all of one kind must agree."""
+        """Return bounds of a cycle's setup files, RRA's before CMC's; equal within a kind."""
         for kind in ("rra", "cmc"):
             paths = [path for path in self.setups.get(key, []) if kind in path.name.lower()]
             times = {times_of_setup(path) for path in paths}
@@ -314,7 +297,7 @@ class _Tree:
         return None
 
     def missing(self) -> list[Finding]:
-        """Pieces that should be there: subjects, speeds, simulations, states of a setup file."""
+        """Return missing parts: subjects, speeds, simulations, states of a setup file."""
         there = {*(key[0] for key in self.states), *(key[0] for key in self.emg)}
         found = [
             Finding(f"subject{number}", status="missing", reason=f"nothing of subject{number}")
@@ -343,7 +326,7 @@ def _missing(subject: str, speed: float, reason: str) -> Finding:
 
 
 def _map_of(path: Path, muscles: str, given: MapRows, notes: list[str]) -> MapRows | str:
-    """Channel map of an EMG file, or why there is none; notes on copies that are none."""
+    """Return the channel map of an EMG file, or the reason why there is none."""
     try:
         emg = read_signals(path)
     except InputError as error:
@@ -364,8 +347,8 @@ def _map_of(path: Path, muscles: str, given: MapRows, notes: list[str]) -> MapRo
     if given and all(row[0] in emg.labels for row in given):
         return given
     return (
-        f"{path}: the EMG columns are not named by muscles ({', '.join(emg.labels[:3])}, ...); "
-        "say which muscle each is in a channel map and give it as --map"
+        f"{path}: the EMG columns are not named after muscles ({', '.join(emg.labels[:3])}, ...); "
+        "assign muscles to them in a channel map (column, muscle)"
     )
 
 
@@ -375,7 +358,7 @@ def _given_map(path: Path) -> MapRows:
 
 
 def _last(pattern: re.Pattern[str], *texts: str) -> "re.Match[str] | None":
-    """The last match in the first text that has one: the innermost name counts."""
+    """Return the last match in the first text with a match: the innermost name counts."""
     for text in texts:
         matches = list(pattern.finditer(text))
         if matches:

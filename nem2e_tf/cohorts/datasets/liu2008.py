@@ -1,16 +1,16 @@
-"""The walking data of Liu et al. (2008), as unpacked from simtk.org/projects/mspeedwalksims.
+"""Importer of the walking data of Liu et al. (2008), simtk.org/projects/mspeedwalksims.
 
 doi 10.1016/j.jbiomech.2008.07.031. Eight subjects (``GIL01``) overground at four speeds, trials
 named by a word and a number (``Slow3``, ``Free4``); CMC with a 92-actuator model; five EMG
-envelopes a leg. Everything is found by the pattern of its name, wherever in the folder it is.
+envelopes per leg. Files are located by the pattern of their names in any subfolder.
 
-A simulated stretch runs from the opposite foot's first toe-off to its last contact, **shorter than
-a stride**: it takes the place of the cycle, the same part of the stride for every trial. Its side
-is that of the foot on the ground when it starts, told by the knees: the leg that has just left the
-ground is the more bent one.
+A simulated interval runs from the opposite foot's first toe-off to its last contact, **shorter than
+a stride**: it takes the place of the cycle, the same part of the stride in every trial. Its side is
+that of the stance leg at its start, identified by the knees: the leg that has just left the ground
+is flexed more.
 
-Envelopes of this release were scaled trial by trial: differences of amplitude between speeds and
-subjects are not in them.
+Envelopes of this data set were scaled trial by trial, so they contain no differences of amplitude
+between speeds and subjects.
 """
 
 import os
@@ -102,23 +102,7 @@ def import_liu2008(
 def find(
     folder: "str | os.PathLike[str]", *, muscles: str = "electrodes", side: str | None = None
 ) -> Found:
-    """Look for the trials of the data set.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the archives were unpacked.
-    muscles : {"columns", "electrodes"}
-        A row for every muscle an electrode stands for, or one for each of the five electrodes.
-    side : {"left", "right"}, optional
-        The leg on the ground at the start of every stretch, where the simulations hold no knee
-        angles to tell it by.
-
-    Raises
-    ------
-    InputError
-        There is nothing of the data set in the folder.
-    """
+    """Locate the trials of the data set; see `import_liu2008` for the parameters."""
     root = Path(folder)
     states: dict[Key, list[Path]] = {}
     emg: dict[Key, list[Path]] = {}
@@ -132,7 +116,7 @@ def find(
             continue
         if name.endswith("_states.sto"):
             if "rra" in str(inside).lower():
-                notes.append(f"{path}: not used, the states of RRA hold no activations")
+                notes.append(f"{path}: not used, the states of RRA have no activations")
             else:
                 states.setdefault(key, []).append(path)
         elif re.search(r"emg_?env\.(mot|sto)$", name):
@@ -153,10 +137,10 @@ def find(
 
 
 def _key(inside: Path, folder: Path) -> Key | None:
-    """Subject, condition and number of the trial; the innermost names count."""
+    """Return subject, condition and number of the trial; the innermost names count."""
     parts = [inside.name, *reversed(inside.parts[:-1])]
     subject = next(filter(None, (_SUBJECT.search(p) for p in [*parts, folder.name])), None)
-    # "EmgEnv" follows the trial's number without a separator
+    # "EmgEnv" follows the trial number without a separator
     names = [re.sub("(?i)emg_?env", "_", part) for part in parts]
     trials = [match for match in map(_TRIAL.search, names) if match]
     if subject is None or not trials:
@@ -188,19 +172,19 @@ def _finding(
     base = replace(base, emg=str(emg[0].absolute()))
     try:
         simulation, envelopes = read_signals(states[0]), read_signals(emg[0])
-        start, end, source = _stretch(simulation, envelopes, setups)
+        start, end, source = _interval(simulation, envelopes, setups)
         base = replace(base, start=start, end=end, bounds_from=source)
-        leg = side[0] if side else _standing_leg(simulation)
+        leg = side[0] if side else _stance_leg(simulation)
         channels = _channels(envelopes, leg, muscles)
     except InputError as error:
         return base.left_out(str(error))
     return replace(base, side=leg, channels=channels)
 
 
-def _stretch(
+def _interval(
     simulation: Storage, envelopes: Storage, setups: list[Path]
 ) -> tuple[float, float, str]:
-    """Start and end of the simulated stretch as far as it was measured, s."""
+    """Return start and end of the simulated and measured interval, s, and their source."""
     for storage in (simulation, envelopes):
         if storage.n_rows < 2:
             raise InputError(f"{storage.path}: expected rows of numbers, found {storage.n_rows}")
@@ -217,12 +201,12 @@ def _stretch(
             f"{envelopes.path}: expected EMG from {start:.6g} to {end:.6g} s, found it from "
             f"{envelopes.time[0]:.6g} to {envelopes.time[-1]:.6g} s"
         )
-    cut = "" if shared == (start, end) else ", as far as there is EMG"
+    cut = "" if shared == (start, end) else ", limited to the EMG"
     return *shared, source + cut
 
 
-def _standing_leg(simulation: Storage) -> str:
-    """Tell the leg that is on the ground at the start by the knees' angles."""
+def _stance_leg(simulation: Storage) -> str:
+    """Return the stance leg at the start, identified by the knee angles."""
     bent = {}
     for label in simulation.labels:
         matched = _KNEE.search(label)
@@ -232,14 +216,14 @@ def _standing_leg(simulation: Storage) -> str:
     if set(bent) != {"r", "l"} or abs(bent["r"] - bent["l"]) < LEAST_KNEE_DIFFERENCE:
         found = ", ".join(f"{leg} {angle:.0f} degrees" for leg, angle in sorted(bent.items()))
         raise InputError(
-            f"{simulation.path}: expected knee_angle_r and knee_angle_l to tell which leg stands, "
-            f"found {found or 'none'}; give --side or write a manifest"
+            f"{simulation.path}: expected knee_angle_r and knee_angle_l that identify the stance "
+            f"leg, found {found or 'none'}; state the side or write a manifest"
         )
     return min(bent, key=lambda leg: float(bent[leg]))
 
 
 def _channels(envelopes: Storage, leg: str, muscles: str) -> MapRows:
-    """Channel map of the columns that are envelopes of the leg."""
+    """Return the channel map of the leg's envelopes."""
     labels: dict[str, str] = {}
     for label in envelopes.labels:
         side, electrode = _emg_label(label)
@@ -261,7 +245,7 @@ def _channels(envelopes: Storage, leg: str, muscles: str) -> MapRows:
 
 
 def _emg_label(label: str) -> tuple[str, str]:
-    """Side and electrode that a label names; empty where it names none."""
+    """Return side and electrode of a label; empty if it has none."""
     words = [word for word in re.split(r"[^a-z\d]+", label.lower()) if word]
     if any(word in _OTHER_QUANTITIES for word in words):
         return "", ""

@@ -1,24 +1,20 @@
-"""What was found of a published data set becomes a manifest, and the manifest a cohort.
+"""Import of a public data set: its located trials become a manifest, and the manifest a cohort.
 
-The importers of `hamner2013` and `liu2008` only look: they say of each cycle or stretch which files
-it consists of, or what is missing. Here that is written down as a manifest that people can read,
-correct and build again, and as a report (``found.csv``, ``found.json``).
-
-What an importer found of a published data set: cycles with their files, and pieces missing.
-
-A published data set on disk: its files listed once, setup files read, EMG columns recognised.
+The importers `hamner2013` and `liu2008` only locate the files of each cycle or interval, and the
+missing ones. This module writes them as a manifest that can be read, corrected and built again, and
+as a report (``found.csv``, ``found.json``).
 """
 
-import csv
-import io
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+
+import pandas as pd
 
 from nem2e_tf.cohorts.cohort import Cohort, Report
 from nem2e_tf.cohorts.manifest.build import Normalise, build_cohort
@@ -36,30 +32,30 @@ MapRows = tuple[tuple[str, str, str, str], ...]
 
 @dataclass(frozen=True)
 class Finding:
-    """A cycle that was found, or a piece that was not.
+    """A cycle of the data set, or a missing part.
 
     Attributes
     ----------
     subject, condition, trial : str
-        Who, how fast in words, which recording. Empty where the missing piece is larger.
+        Names of subject, condition and recording; empty if the missing part is larger.
     speed : float or None
-        m/s, where the release says.
+        m/s, if the data set states it.
     cycle : int or None
-        Number in the release.
+        Number in the data set.
     status : {"found", "used", "left out", "missing"}
         ``found`` only until the cohort is built.
     reason : str
-        Why it is not used.
+        Reason why it is not used.
     side : str
         The leg whose contacts bound the cycle.
     start, end : float or None
         s.
     bounds_from : str
-        Where they come from.
+        Source of the bounds.
     simulated, emg, recipe : str
-        Files, and how the EMG becomes envelopes.
+        Files, and recipe of the envelopes.
     channels : tuple
-        Rows of the channel map that fits the EMG file.
+        Rows of the channel map for the EMG file.
     """
 
     subject: str
@@ -79,11 +75,11 @@ class Finding:
     channels: MapRows = ()
 
     def left_out(self, reason: str) -> "Finding":
-        """Return the same cycle, left out."""
+        """Return the finding as left out."""
         return replace(self, status="left out", reason=reason)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values, without the channel map."""
+        """Return the finding as plain values, without the channel map."""
         values = asdict(self)
         del values["channels"]
         return values
@@ -91,19 +87,19 @@ class Finding:
 
 @dataclass(frozen=True)
 class Found:
-    """What an importer found in a folder.
+    """The located trials of a data set.
 
     Attributes
     ----------
     release : str
-        Which data set.
+        Name of the data set.
     folder : Path
-        Where.
+        Its folder.
     findings : tuple of Finding
     notes : tuple of str
-        Files that were not used, and what was odd.
+        Files that were not used, and irregularities.
     normalise : str
-        How the EMG is to be normalised.
+        Normalisation of the EMG.
     """
 
     release: str
@@ -122,7 +118,7 @@ def files_below(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     Raises
     ------
     InputError
-        There is no such folder, or nothing of these endings is in it.
+        There is no such folder, or no file with these endings.
     """
     if not folder.is_dir():
         instead = "a file; unpack archives first" if folder.exists() else "no such folder"
@@ -144,12 +140,12 @@ def files_below(folder: Path, endings: tuple[str, ...]) -> list[Path]:
 def times_of_setup(path: Path) -> tuple[float, float]:
     """Read ``initial_time`` and ``final_time`` of an OpenSim setup file, s.
 
-    Old files carry text before the XML declaration: it is skipped.
+    Text before the XML declaration, as in old files, is skipped.
 
     Raises
     ------
     InputError
-        The file is no XML, was cut, or lacks one of the two.
+        The file is not XML or is truncated, or one of the two is missing.
     """
     text = read_text(path, "an OpenSim setup file")
     try:
@@ -174,16 +170,16 @@ def times_of_setup(path: Path) -> tuple[float, float]:
 def map_rows(
     labels: Mapping[str, str], electrodes: Mapping[str, tuple[str, ...]], muscles: str
 ) -> MapRows:
-    """Make the rows of a channel map.
+    """Return the rows of a channel map.
 
     Parameters
     ----------
     labels : mapping of str to str
         Muscle to its column in the EMG file.
     electrodes : mapping of str to tuple of str
-        Electrode to the muscles that carry its signal.
+        Electrode to the muscles with its signal.
     muscles : {"columns", "electrodes"}
-        A row for every muscle, or one for every electrode: its first muscle, compared with all.
+        One row per muscle, or one per electrode: its first muscle, compared with all of them.
 
     Examples
     --------
@@ -212,7 +208,7 @@ MAP_COLUMNS = ("column", "muscle", "electrode", "counterparts")
 
 @dataclass(frozen=True, eq=False)
 class Imported:
-    """A cohort and where it came from."""
+    """A cohort with its manifest and findings."""
 
     cohort: Cohort
     manifest: Path
@@ -225,7 +221,7 @@ def import_found(found: Found, out: "str | os.PathLike[str] | None" = None) -> I
     Parameters
     ----------
     found : Found
-        What an importer found.
+        The located trials.
     out : path-like, optional
         Folder for ``manifest.csv``, its channel maps, ``found.csv``, ``found.json`` and ``cohort``.
         By default a temporary one, which is removed.
@@ -233,16 +229,16 @@ def import_found(found: Found, out: "str | os.PathLike[str] | None" = None) -> I
     Raises
     ------
     InputError
-        Nothing can be used, or the folder holds other things or a manifest that somebody has
-        changed. Where recordings were found and none of them can be read, the manifest and the
-        report stay, to be corrected. Single recordings that cannot be read are left out.
+        Nothing is usable, or the folder has other files or a manifest that was edited. If none of
+        the located recordings can be read, the manifest and the report remain for correction.
+        Single recordings that cannot be read are left out.
     """
     usable = [finding for finding in found.findings if finding.status == "found"]
     if not usable:
         reasons = dict.fromkeys(f.reason for f in found.findings if f.reason)
         raise InputError(
             f"{found.folder}: expected at least one cycle of {found.release} with all its files, "
-            f"found none; {'; '.join(list(reasons)[:3]) or 'no file of it is there'}"
+            f"found none; {'; '.join(list(reasons)[:3]) or 'there are no files of it'}"
         )
     if out is None:
         with tempfile.TemporaryDirectory() as temporary:
@@ -270,33 +266,30 @@ def import_found(found: Found, out: "str | os.PathLike[str] | None" = None) -> I
 
 
 def summary(findings: Iterable[Finding]) -> list[dict[str, Any]]:
-    """Count cycles for each subject and condition.
+    """Count cycles per subject and condition.
 
     Returns
     -------
     list of dict
-        subject, condition, speed, cycles used, left out and missing, and the reasons.
+        Subject, condition, speed, numbers of cycles used, left out and missing, and reasons.
     """
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    groups: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        row = rows.setdefault(
-            (finding.subject, finding.condition),
-            {
-                "subject": finding.subject,
-                "condition": finding.condition,
-                "speed": finding.speed,
-                "used": 0,
-                "left_out": 0,
-                "missing": 0,
-                "reasons": [],
+        groups.setdefault((finding.subject, finding.condition), []).append(finding)
+    rows = [
+        {
+            "subject": subject,
+            "condition": condition,
+            "speed": group[0].speed,
+            **{
+                status.replace(" ", "_"): sum(finding.status == status for finding in group)
+                for status in ("used", "left out", "missing")
             },
-        )
-        status = finding.status.replace(" ", "_")
-        if status in row:
-            row[status] += 1
-        if finding.reason and finding.reason not in row["reasons"]:
-            row["reasons"].append(finding.reason)
-    return sorted(rows.values(), key=lambda row: (row["subject"], row["speed"] or 0))
+            "reasons": list(dict.fromkeys(finding.reason for finding in group if finding.reason)),
+        }
+        for (subject, condition), group in groups.items()
+    ]
+    return sorted(rows, key=lambda row: (row["subject"], row["speed"] or 0))
 
 
 def _refuse_changed(folder: Path) -> None:
@@ -311,7 +304,7 @@ def _refuse_changed(folder: Path) -> None:
 
 
 def _write_manifest(folder: Path, findings: tuple[Finding, ...]) -> tuple[Path, dict[str, str]]:
-    """Write the manifest and its channel maps; returns the digests of the files as well."""
+    """Write the manifest and its channel maps; return its path and the checksums of the files."""
     usable = [finding for finding in findings if finding.status == "found"]
     maps = list(dict.fromkeys(finding.channels for finding in usable))
     names = [MAP, *(f"channels-{n}.csv" for n in range(2, len(maps) + 1))]
@@ -322,13 +315,7 @@ def _write_manifest(folder: Path, findings: tuple[Finding, ...]) -> tuple[Path, 
 
 
 def _without_unreadable(findings: tuple[Finding, ...], manifest: Path) -> tuple[Finding, ...]:
-    """Leave out the recordings that cannot be cut into cycles alone.
-
-    Raises
-    ------
-    InputError
-        None can: the reason of the first.
-    """
+    """Leave out recordings that cannot be read; if none can, raise the error of the first."""
     files = Files()
     trials = iter(read_trials(manifest)[0])
     result = []
@@ -356,14 +343,14 @@ def _manifest(findings: list[Finding], maps: dict[MapRows, str]) -> str:
     rows = []
     for finding in findings:
         values = {**finding.as_dict(), "map": maps[finding.channels], "drop": ""}
-        rows.append(tuple("" if values[c] is None else values[c] for c in columns))
+        rows.append(tuple(values[c] for c in columns))
     return _table(columns, rows)
 
 
 def _after_build(
     findings: tuple[Finding, ...], manifest: Path, report: Report
 ) -> tuple[Finding, ...]:
-    """Say of each row of the manifest whether its cycle is in the cohort, and if not, why."""
+    """Mark the cycle of each row of the manifest as used, or left out with the reason."""
     result = []
     line = 1
     for finding in findings:
@@ -390,7 +377,7 @@ def _write_report(
 ) -> None:
     plain = [finding.as_dict() for finding in findings]
     columns = tuple(plain[0])
-    rows = [tuple("" if row[c] is None else row[c] for c in columns) for row in plain]
+    rows = [tuple(row.values()) for row in plain]
     write_text(folder / "found.csv", _table(columns, rows))
     write_json(
         folder / MARKER,
@@ -405,9 +392,7 @@ def _write_report(
     )
 
 
-def _table(columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return buffer.getvalue()
+def _table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return CSV; None is an empty cell."""
+    table = pd.DataFrame(list(rows), columns=list(columns), dtype=object)
+    return table.to_csv(index=False, lineterminator="\n")

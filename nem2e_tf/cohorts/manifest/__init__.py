@@ -1,1 +1,1 @@
-"""A manifest of recordings made into a cohort."""
+"""Cohorts from a manifest, a table of recordings."""

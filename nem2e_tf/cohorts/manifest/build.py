@@ -1,103 +1,95 @@
-"""A manifest of trials made into a cohort: the way in for any laboratory's recordings.
+"""Cohorts from a manifest, a table of trials: the way for recordings of any laboratory.
 
-**The manifest** is a CSV table (comma, semicolon or tab), one row a trial. File names are relative
-to the manifest. Signals may be OpenSim storage files, CSV files with a column ``time`` in seconds,
-or, for EMG, C3D files; see `nem2e_tf.io.time_series`.
+**The manifest** is a CSV table (comma, semicolon or tab) with one row per trial. File names are
+relative to the manifest. Signals may be OpenSim storage files, CSV files with a column ``time`` in
+seconds or, for EMG, C3D files; see `nem2e_tf.io.time_series`.
 
 ===================  ============================================================================
-``subject``          who; any text
-``condition``        under which condition; empty takes the text of ``speed``
+``subject``          name of the subject
+``condition``        name of the condition; if empty, the text of ``speed``
 ``speed``            m/s; may be empty
-``side``             ``r`` or ``l``: the foot whose contacts bound the cycles, the leg of the EMG.
-                     Empty only with ``start`` and ``end`` or such events; see below
-``simulated``        file of activations: static optimization, CMC or Moco
+``side``             ``r`` or ``l``: foot whose contacts bound the cycles, and leg of the EMG. May
+                     be empty only with ``start`` and ``end`` or such events; see below
+``simulated``        file of activations from static optimization, CMC or Moco
 ``emg``              file of EMG: envelopes, or raw with a ``recipe``
-``recipe``           optional; how raw EMG becomes envelopes. Empty: the file holds envelopes
-``rate``             optional, Hz; checked against the file's times, and the clock of a CSV file
-                     that has none. Empty: as the times say
-``unit``             optional, of the EMG: V, mV, uV, % or 1. Empty: as the file says, if it does.
-                     Numbers become volts or shares; rows must agree
-``emg_offset``       optional, s; added to the times of the EMG where its clock is another
-``drop``             optional; muscles or electrodes, separated by spaces, whose EMG is not usable
-                     in this row: it is NaN, and no part of a subject's maximum
-``mvc``              with normalisation by MVC: recordings of maximal voluntary contractions with
-                     the same columns, separated by ``|``; each muscle's largest value counts
-``trial``            optional name of the recording; empty takes the name of the simulated file
+``recipe``           optional recipe that computes envelopes of raw EMG; empty for envelopes
+``rate``             optional sampling rate, Hz; compared with the file's times, and required for a
+                     CSV file without times
+``unit``             optional unit of the EMG: V, mV, uV, % or 1; by default the unit stated in the
+                     file. Values are converted to volts or shares; all rows have to agree
+``emg_offset``       optional, s; added to the times of EMG with another clock
+``drop``             optional muscles or electrodes, separated by spaces, whose EMG is unusable in
+                     this row: it becomes NaN and does not count for a subject's maximum
+``mvc``              for normalisation by MVC: recordings of maximal voluntary contractions with
+                     the same columns, separated by ``|``; the maximum of each muscle counts
+``trial``            optional name of the recording; by default that of the simulated file
 ``map``              optional channel map of this row
-``simulated_map``    optional; which simulated column is which muscle, where its labels do not say;
-                     see `nem2e_tf.cohorts.manifest.columns`
+``simulated_map``    optional map of simulated columns to muscles, required if labels do not name
+                     them; see `nem2e_tf.cohorts.manifest.columns`
 ===================  ============================================================================
 
-**Where the cycles are** is said in one of four ways:
+**Cycle bounds** are given in one of four ways:
 
 ===================  ============================================================================
 ``ground_reaction``  file of ground reaction forces, and
 ``plate``            prefix of that foot's columns: ``1_ground_force`` for ``1_ground_force_vy``
-``threshold``        optional, N; 30 where empty
-``markers``          marker file (``.trc``, second axis up) where there is no force, and
+``threshold``        optional, N; by default 30
+``markers``          marker file (``.trc``, second axis up) if there is no force, and
 ``heel``             that foot's heel marker, and
-``pelvis``           sacrum, or both posterior iliac spines separated by ``|``; contacts are
-                     found by `nem2e_tf.signals.gait.contacts_from_markers`
+``pelvis``           sacrum, or both posterior iliac spines separated by ``|``; see
+                     `nem2e_tf.signals.gait.contacts_from_markers`
 ``events``           table of events; see `nem2e_tf.cohorts.manifest.bounds`
 ``start, end``       bounds of one cycle, s
-``cycle``            optional number of the cycle with these bounds; counted where empty
-``until``            optional; ``same``: a cycle lasts until the same foot's next contact;
-                     ``other``: until the other foot's, as the NEM2E paper has it. Then ``plate``
-                     and ``heel`` name this foot's and the other foot's, separated by ``|``
+``cycle``            optional number of the cycle with these bounds; by default counted
+``until``            optional; ``same``: a cycle ends with the same foot's next contact; ``other``:
+                     with the other foot's contact, as in the NEM2E paper. Then ``plate`` and
+                     ``heel`` name this foot's and the other foot's, separated by ``|``
 ===================  ============================================================================
 
-**The channel map** says what the EMG columns are. It is a second CSV table: the row's ``map``, else
-the one given to `build`, else ``channels.csv`` beside the manifest. Columns it does not list are
-left out and reported.
+**The channel map** assigns muscles to the EMG columns. It is a second CSV table: the row's ``map``,
+else the argument of `build_cohort`, else ``channels.csv`` in the manifest's folder. Columns that it
+does not list are left out and reported.
 
 ===================  ============================================================================
-``column``           label in the EMG file; ``{side}`` in it stands for the row's ``r`` or ``l``
-``muscle``           name of the muscle, in any style `nem2e_tf.muscles.canonical` knows
-``electrode``        optional; muscles with the same electrode carry one signal. Empty: the muscle
-``counterparts``     optional; simulated muscles it is compared with, separated by spaces, of the
-                     same leg unless they end in ``_contra``. Empty: the muscle itself
-``reference``        with normalisation by fixed numbers: what the envelope is divided by
+``column``           label in the EMG file; ``{side}`` is replaced by the row's ``r`` or ``l``
+``muscle``           name of the muscle, in any style that `nem2e_tf.muscles.canonical` knows
+``electrode``        optional; muscles of the same electrode share one signal. Default: the muscle
+``counterparts``     optional simulated muscles for the comparison, separated by spaces, of the same
+                     leg unless they end in ``_contra``. Default: the muscle itself
+``reference``        divisor of the envelope for normalisation by fixed numbers
 ===================  ============================================================================
 
 All muscle activations in the simulated file become channels, ``<muscle>_ipsi`` and
-``<muscle>_contra`` relative to the row's side, in model order, the cycle's side first. A cycle is
-resampled by `nem2e_tf.signals.gait.resample_cycle`. A muscle that a row's map does not list is NaN
-for the
-row.
+``<muscle>_contra`` relative to the row's side, in model order, ipsilateral ones first. Cycles are
+resampled by `nem2e_tf.signals.gait.resample_cycle`. A muscle that is not in a row's map is NaN for
+the row.
 
-**Motions without a side**, such as a swing or a throw, are cycles of one motion each, from
-``start`` to ``end``. Left empty, the side is taken as the right: ``_ipsi`` is the right side of the
-body and ``_contra`` the left one, and ``nem2e-tf refine`` is called with ``--side right``. Give the
-leading side instead where left- and right-handed people are to train one model. EMG of both sides
-of the body takes two rows, one with each side.
+**Motions without a side**, such as a swing or a throw, are single cycles from ``start`` to ``end``.
+If the side is empty, the right one is used: ``_ipsi`` is the right side of the body and ``_contra``
+the left one, and ``nem2e-tf refine`` is called with ``--side right``. To train one model for left-
+and right-handed people, state the leading side instead. EMG of both sides of the body requires two
+rows, one per side.
 """
 
+import math
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nem2e_tf.cohorts.checks import odd_cycles
-from nem2e_tf.cohorts.cohort import Cohort, Report
+from nem2e_tf.cohorts.cohort import POINTS, Cohort, Report
 from nem2e_tf.cohorts.manifest.columns import Channel, read_map
-from nem2e_tf.cohorts.manifest.joining import (
-    check_units,
-    common_channels,
-    cycles_table,
-    merge_maps,
-    nan_notes,
-    scale_notes,
-    stack,
-    together,
-    unique,
-)
 from nem2e_tf.cohorts.manifest.measured import Files, Scale
-from nem2e_tf.cohorts.manifest.recording import cut
+from nem2e_tf.cohorts.manifest.recording import Recording, cut
 from nem2e_tf.cohorts.manifest.trials import read_trials
 from nem2e_tf.errors import InputError
+from nem2e_tf.muscles import in_order
 from nem2e_tf.signals.emg import POLICIES, by_subject_maximum
 from nem2e_tf.signals.gait import LONGEST, SHORTEST
 
@@ -110,6 +102,7 @@ NORMALISATIONS = {
     "fixed": "share of given numbers",
 }
 NORMALISE: tuple[Normalise, ...] = get_args(Normalise)
+_OTHER_SCALE = 50.0
 _SCALES: dict[Normalise, Scale] = {"trial": "trial", "mvc": "mvc", "fixed": "fixed"}
 
 
@@ -123,7 +116,7 @@ def build_cohort(
     longest: float = LONGEST,
     out: "str | os.PathLike[str] | None" = None,
 ) -> Cohort:
-    """Build a cohort from a manifest.
+    """Build a cohort from a manifest, a table with one row per trial.
 
     Parameters
     ----------
@@ -135,12 +128,11 @@ def build_cohort(
     name : str, optional
         Name of the cohort; by default the manifest's file name.
     normalise : {"none", "subject-maximum", "trial", "mvc", "fixed"}
-        ``none`` keeps the EMG as in the files, which the importer expects to hold normalised
-        envelopes. ``subject-maximum`` divides each muscle by its largest value over all cycles of
-        the subject, all conditions together; ``trial`` scales by the range of the recording;
-        ``mvc`` divides by the maximum of the row's recordings ``mvc``; ``fixed`` by the channel
-        map's ``reference``. What each gives away is in `nem2e_tf.signals.emg.POLICIES` and in the
-        notes.
+        ``none`` keeps the EMG as in the files, which should be normalised envelopes.
+        ``subject-maximum`` divides each muscle by its maximum over all cycles and conditions of
+        the subject; ``trial`` scales by the range of the recording; ``mvc`` divides by the maximum
+        of the row's recordings ``mvc``; ``fixed`` by the channel map's ``reference``. The leakage
+        of each is documented in `nem2e_tf.signals.emg.POLICIES` and in the notes.
     shortest, longest : float
         Shortest and longest accepted cycle between two contacts, s.
     out : path-like, optional
@@ -156,8 +148,8 @@ def build_cohort(
     Raises
     ------
     InputError
-        A file is missing or cut, a column or a cell is wrong, a muscle is unknown, simulation and
-        EMG do not overlap in time, or no cycle remains.
+        A file is missing or truncated, a column or a cell is wrong, a muscle is unknown, simulation
+        and EMG do not overlap in time, or no cycle remains.
 
     Examples
     --------
@@ -202,20 +194,20 @@ def build_cohort(
             maps[chosen], more = read_map(chosen)
             notes += more
         recordings.append(cut(trial, maps[chosen], files=files, shortest=shortest, longest=longest))
-    left_out = unique(line for recording in recordings for line in recording.left_out)
+    left_out = _unique(line for recording in recordings for line in recording.left_out)
     if not any(recording.bounds for recording in recordings):
-        raise InputError(f"{file}: expected at least one whole cycle, found none; {left_out[0]}")
+        raise InputError(f"{file}: expected at least one complete cycle, found none; {left_out[0]}")
     if all(np.isnan(recording.measured).all() for recording in recordings):
         raise InputError(f"{file}: expected EMG, found nan in every cycle of every muscle")
-    check_units(recordings)
-    channels, columns_left_out = common_channels(recordings)
-    muscles = merge_maps(maps.values(), channels)
-    simulated, measured = stack(recordings, list(channels), list(muscles))
-    cycles = cycles_table(recordings)
+    _check_units(recordings)
+    channels, columns_left_out = _common_channels(recordings)
+    muscles = _merge_maps(maps.values(), channels)
+    simulated, measured = _stack(recordings, list(channels), list(muscles))
+    cycles = _cycles_table(recordings)
     notes += [f"{r.trial.emg}: EMG at {r.emg_facts}" for r in recordings]
     notes += [note for recording in recordings for note in recording.notes]
-    notes = [*together(notes), *scale_notes(recordings, list(muscles))]
-    notes += nan_notes(measured, list(muscles))
+    notes = [*_together(notes), *_scale_notes(recordings, list(muscles))]
+    notes += _nan_notes(measured, list(muscles))
     if any(not trial.side for trial in trials):
         notes.append("rows without a side: the right side's muscles are _ipsi, the left's _contra")
     if normalise == "subject-maximum":
@@ -225,13 +217,13 @@ def build_cohort(
             notes.append(f"EMG of subject {subject} divided by its maximum: {factors}")
     if normalise == "none":
         notes.append(
-            f"EMG kept as in the files ({np.nanmin(measured):.4g} to {np.nanmax(measured):.4g}); "
+            f"EMG as in the files ({np.nanmin(measured):.4g} to {np.nanmax(measured):.4g}); "
             "normalise by subject-maximum if it is not normalised"
         )
     else:
         policy = POLICIES[normalise.removesuffix("-maximum")]
-        notes.append(f"EMG normalised; differences that remain: {policy.keeps}")
-        notes.append(f"EMG normalised; what the scale of a cycle knows: {policy.leakage}")
+        notes.append(f"EMG normalised; remaining differences of amplitude: {policy.keeps}")
+        notes.append(f"EMG normalised; leakage: {policy.leakage}")
     cohort = Cohort(
         name=name or file.stem,
         simulated=simulated,
@@ -257,9 +249,174 @@ def build_cohort(
         cycles_left_out=tuple(left_out),
         columns_left_out=tuple(columns_left_out),
         odd_cycles=tuple(f"{finding.where}: {finding.message}" for finding in odd),
-        notes=tuple(unique(notes)),
+        notes=tuple(_unique(notes)),
     )
     cohort = replace(cohort, report=report)
     if out is not None:
         cohort.save(out)
     return cohort
+
+
+def _common_channels(recordings: list[Recording]) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the channels that every recording has, with their labels, and columns left out.
+
+    Channels are in model order, ipsilateral ones first.
+    """
+    common = set(recordings[0].channels).intersection(*(r.channels for r in recordings))
+    left_out = [line for recording in recordings for line in recording.columns_left_out]
+    for recording in recordings:
+        others = [source for name, source in recording.channels.items() if name not in common]
+        if others:
+            left_out.append(
+                f"{recording.trial.simulated}: columns left out ({len(others)}), not in every "
+                f"simulation: {', '.join(others)}"
+            )
+    order = in_order({channel.rpartition("_")[0] for channel in common})
+    names = [f"{muscle}_{side}" for side in ("ipsi", "contra") for muscle in order]
+    channels = {
+        name: _unique(recording.channels[name] for recording in recordings)
+        for name in names
+        if name in common
+    }
+    if not channels:
+        raise InputError(
+            f"{recordings[0].trial.simulated}: expected muscles that all simulations have, "
+            "found none"
+        )
+    return channels, _together(left_out)
+
+
+def _merge_maps(
+    maps: Iterable[list[Channel]], channels: dict[str, list[str]]
+) -> dict[str, Channel]:
+    """Merge the muscles of all channel maps, which have to agree."""
+    merged: dict[str, Channel] = {}
+    for channel in (channel for rows in maps for channel in rows):
+        missing = [name for name in channel.counterparts if name not in channels]
+        if missing:
+            raise InputError(
+                f"{channel.where}: expected simulated counterparts, found {missing[0]} of "
+                f"{channel.muscle}, which is not in every simulated file; name others in the "
+                "column counterparts"
+            )
+        first = merged.setdefault(channel.muscle, channel)
+        if (first.electrode, first.counterparts) != (channel.electrode, channel.counterparts):
+            raise InputError(
+                f"{channel.where}: expected electrode and counterparts of {channel.muscle} as in "
+                f"{first.where}, found others"
+            )
+    return merged
+
+
+def _stack(
+    recordings: list[Recording], channels: list[str], muscles: list[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return the cycles of all recordings as [cycle, 101, channel] and [cycle, 101, muscle].
+
+    Muscles that a recording does not have are NaN.
+    """
+    total = sum(len(recording.bounds) for recording in recordings)
+    simulated = np.empty((total, POINTS, len(channels)), dtype=np.float32)
+    measured = np.full((total, POINTS, len(muscles)), np.nan)
+    row = 0
+    for recording in recordings:
+        rows = slice(row, row + len(recording.bounds))
+        names = list(recording.channels)
+        simulated[rows] = recording.simulated[:, :, [names.index(c) for c in channels]]
+        measured[rows][:, :, [muscles.index(m) for m in recording.muscles]] = recording.measured
+        row = rows.stop
+    return simulated, measured
+
+
+def _cycles_table(recordings: list[Recording]) -> pd.DataFrame:
+    """Return the cohort's table of cycles; cycles without a number are counted per recording."""
+    rows = []
+    counts: dict[tuple[str, ...], int] = {}
+    for recording in recordings:
+        trial = recording.trial
+        for number, start, end in recording.bounds:
+            if not (math.isnan(trial.start) or trial.cycle):
+                key = (trial.subject, trial.condition, trial.trial, trial.side)
+                number = counts[key] = counts.get(key, 0) + 1
+            rows.append(
+                {
+                    "subject": trial.subject,
+                    "condition": trial.condition,
+                    "speed": trial.speed,
+                    "side": trial.side,
+                    "trial": trial.trial,
+                    "cycle": number,
+                    "start": start,
+                    "end": end,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _nan_notes(measured: NDArray[np.float64], muscles: list[str]) -> list[str]:
+    """Count the cycles without EMG for each muscle."""
+    missing = np.isnan(measured).any(axis=1).sum(axis=0)
+    return [
+        f"EMG of {muscle} is nan or not recorded in {count} of {len(measured)} cycles, which are "
+        "left out for this muscle"
+        for muscle, count in zip(muscles, missing, strict=True)
+        if count
+    ]
+
+
+def _check_units(recordings: list[Recording]) -> None:
+    """Refuse recordings whose EMG units differ, such as volts and shares."""
+    first = recordings[0]
+    for other in recordings:
+        if other.emg_unit != first.emg_unit:
+            raise InputError(
+                f"{other.trial.where}, column unit: expected EMG in one unit, found "
+                f"{other.emg_unit or 'none stated'} and in {first.trial.where} "
+                f"{first.emg_unit or 'none stated'}"
+            )
+
+
+def _scale_notes(recordings: list[Recording], muscles: list[str]) -> list[str]:
+    """Report EMG of a different order of magnitude than the median of all recordings."""
+    peaks = np.full((len(recordings), len(muscles)), np.nan)
+    for row, recording in zip(peaks, recordings, strict=True):
+        if recording.bounds:
+            highest = np.where(np.isnan(recording.measured), -np.inf, recording.measured)
+            row[[muscles.index(m) for m in recording.muscles]] = highest.max(axis=(0, 1))
+    peaks[~np.isfinite(peaks) | (peaks <= 0)] = np.nan
+    notes = []
+    for muscle, column in zip(muscles, peaks.T, strict=True):
+        usual = np.median(column[~np.isnan(column)]) if (~np.isnan(column)).any() else np.nan
+        for recording, peak in zip(recordings, column, strict=True):
+            ratio = peak / usual
+            if ratio > _OTHER_SCALE or ratio < 1 / _OTHER_SCALE:
+                notes.append(
+                    f"{recording.trial.where}: EMG of {muscle} peaks at {peak:.3g}, "
+                    f"{ratio:.2g} times the median of all recordings; another unit, or a bad "
+                    "electrode?"
+                )
+    return notes
+
+
+def _together(lines: Iterable[str]) -> list[str]:
+    """Combine lines with the same message for several files.
+
+    Examples
+    --------
+    >>> _together(["a.sto: odd", "b.sto: odd", "c.sto: even", "c.sto: odd", "c.sto: odd"])
+    ['a.sto and 2 more files: odd', 'c.sto: even']
+    """
+    files: dict[str, list[str]] = {}
+    for line in dict.fromkeys(lines):
+        file, mark, text = line.partition(": ")
+        files.setdefault(text if mark else "", []).append(file)
+    alone = files.pop("", [])
+    return [
+        f"{of[0]}{f' and {len(of) - 1} more files' if len(of) > 1 else ''}: {text}"
+        for text, of in files.items()
+    ] + alone
+
+
+def _unique(lines: Iterable[str]) -> list[str]:
+    """Return each line once, in order."""
+    return list(dict.fromkeys(lines))

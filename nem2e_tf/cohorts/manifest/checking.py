@@ -1,4 +1,4 @@
-"""The recordings of a manifest checked one by one: files, electrodes, leg and clock."""
+"""Checks of a manifest's recordings: files, electrodes, leg and clock."""
 
 import os
 from pathlib import Path
@@ -12,28 +12,29 @@ from nem2e_tf.errors import InputError
 
 
 def check_manifest(
-    manifest_path: "str | os.PathLike[str]", *, channel_map: Path | None = None
+    manifest: "str | os.PathLike[str]", *, channel_map: "str | os.PathLike[str] | None" = None
 ) -> Checked:
-    """Check the recordings that a manifest names; each pair of files once.
+    """Check the recordings of a manifest; each pair of files once.
 
     Parameters
     ----------
-    manifest_path : path-like
+    manifest : path-like
         The manifest.
-    channel_map : Path, optional
-        Channel map of the rows that name none; ``channels.csv`` beside the manifest if not given.
+    channel_map : path-like, optional
+        Channel map of the rows that name none; by default ``channels.csv`` in the manifest's
+        folder.
 
     Returns
     -------
     Checked
-        A recording that cannot be read is a finding; the others are checked all the same.
+        A recording that cannot be read is a finding; all others are checked.
 
     Raises
     ------
     InputError
         The manifest or a channel map is missing or wrong.
     """
-    path = Path(manifest_path)
+    path = Path(manifest)
     trials, notes = read_trials(path)
     checked = Checked(
         {
@@ -85,7 +86,7 @@ def _check_trial(
 
 
 def _known_copy(finding: Finding, channels: list[Channel]) -> bool:
-    """Whether equal columns are what the channel map says: one electrode."""
+    """Return True if identical columns are one electrode according to the channel map."""
     of = {channel.column: channel.electrode for channel in channels}
     electrodes = {of.get(label, "") for label in finding.where.split(", ")}
     return finding.kind == "duplicate" and len(electrodes) == 1 and "" not in electrodes

@@ -1,9 +1,4 @@
-"""The EMG of a trial: read, put on the simulation's clock and into volts, an envelope, scaled.
-
-What rate and unit the EMG of a trial has: as stated, as the file says, or as its times say.
-
-Raw EMG of a file made envelopes by a named recipe, dead electrodes left out.
-"""
+"""The EMG of a trial: rate and unit, envelopes by recipe, dead electrodes, clock and scale."""
 
 import math
 import re
@@ -29,13 +24,7 @@ _SAME_RATE = 0.01
 
 
 def rate_of(trial: Trial, emg: Storage) -> tuple[float, str]:
-    """Find the samples a second, and say how they are known.
-
-    Raises
-    ------
-    InputError
-        Another rate is stated than the times have, or steps are uneven and there is to be a filter.
-    """
+    """Return the sampling rate and its source; refuse uneven steps and a wrong stated rate."""
     steps = np.diff(emg.time)
     usual = float(np.median(steps)) if len(steps) else 0.0
     if usual <= 0:
@@ -44,13 +33,13 @@ def rate_of(trial: Trial, emg: Storage) -> tuple[float, str]:
         worst = int(np.argmax(np.abs(steps - usual)))
         raise InputError(
             f"{emg.path}: expected raw EMG in even steps of {usual:.6g} s, found one of "
-            f"{steps[worst]:.6g} s at {emg.time[worst]:.6g} s; a filter needs even steps"
+            f"{steps[worst]:.6g} s at {emg.time[worst]:.6g} s; a filter requires even steps"
         )
     found = len(steps) / float(emg.time[-1] - emg.time[0]) if trial.recipe else 1 / usual
     if not math.isnan(trial.rate) and abs(found / trial.rate - 1) > _SAME_RATE:
         raise InputError(
             f"{trial.where}, column rate: expected the rate of {emg.path}, which is {found:.5g} Hz "
-            f"by its times, found {trial.rate:g}"
+            f"according to its times, found {trial.rate:g}"
         )
     stated = "by its times" if math.isnan(trial.rate) else "as stated"
     return found, f"{found:.5g} Hz ({stated})"
@@ -59,21 +48,16 @@ def rate_of(trial: Trial, emg: Storage) -> tuple[float, str]:
 def unit_of(
     trial: Trial, emg: Storage, labels: list[str]
 ) -> tuple[NDArray[np.float64], str, str, list[str]]:
-    """Find the factors to volts or shares.
+    """Return the factors that convert columns to volts or shares.
 
     Returns
     -------
     factors : float64 array [column]
     unit : str
-        What they lead to: ``V``, ``share``, or empty where nobody said.
+        Resulting unit: ``V``, ``share``, or empty if unknown.
     fact : str
-        How it is known.
+        Source of the unit.
     notes : list of str
-
-    Raises
-    ------
-    InputError
-        Another unit is stated than the file says, or columns have different kinds of units.
     """
     in_file = [emg.header.get(f"unit {label}", "") for label in labels]
     known = [_UNIT_NAMES.get(unit.lower(), unit.lower()) for unit in in_file]
@@ -81,14 +65,14 @@ def unit_of(
         for label, unit in zip(labels, known, strict=True):
             if unit in UNITS and UNITS[unit] != UNITS[trial.unit]:
                 raise InputError(
-                    f"{trial.where}, column unit: expected {unit}, as {emg.path} says of "
+                    f"{trial.where}, column unit: expected {unit}, as {emg.path} states for "
                     f"{label!r}, found {trial.unit}"
                 )
         known, how = [trial.unit] * len(labels), "as stated"
     else:
-        how = "as the file says"
+        how = "as the file states"
     odd = sorted({unit for unit in known if unit and unit not in UNITS})
-    notes = [f"{emg.path}: unit {unit!r} is not known; numbers kept" for unit in odd]
+    notes = [f"{emg.path}: unknown unit {unit!r}; values not converted" for unit in odd]
     if not any(unit in UNITS for unit in known):
         return np.ones(len(labels)), "", "unit not stated", notes
     kinds = {"share" if unit in ("%", "1") else "V" if unit in UNITS else "" for unit in known}
@@ -106,18 +90,13 @@ _RAW_MEAN = 0.2
 
 
 def recipe_of(name: str, where: str) -> Recipe:
-    """Return the recipe that a manifest names; ``+teager-kaiser`` after its name adds that step.
-
-    Raises
-    ------
-    InputError
-        There is none of this name.
-    """
+    """Return a recipe of a manifest; the suffix ``+teager-kaiser`` adds that step."""
     base = name.removesuffix(TEAGER_KAISER)
     if base not in RECIPES:
         raise InputError(
             f"{where}, column recipe: expected {', '.join(RECIPES)} (each also with "
-            f"{TEAGER_KAISER}) or nothing for envelopes, found {name!r}{near(base, list(RECIPES))}"
+            f"{TEAGER_KAISER}) or an empty cell for envelopes, found {name!r}"
+            f"{near(base, list(RECIPES))}"
         )
     return with_teager_kaiser(recipe(base)) if base != name else recipe(base)
 
@@ -130,18 +109,9 @@ def columns_of(emg: Storage, labels: Sequence[str]) -> NDArray[np.float64]:
 def make_envelopes(
     emg: Storage, labels: tuple[str, ...], chosen: Recipe, rate: float
 ) -> tuple[NDArray[np.float64], tuple[str, ...]]:
-    """Make envelopes of columns of a file.
+    """Compute envelopes of columns of a file, float64 [row, column], and notes.
 
-    Returns
-    -------
-    float64 array [row, column]
-        On the rows of the file. NaN where an electrode is dead (one value throughout), and in gaps.
-    notes : tuple of str
-
-    Raises
-    ------
-    InputError
-        The recording is too short or too slow for the recipe, or has no stretch without a gap.
+    NaN for dead electrodes (a constant value), and in gaps.
     """
     raw = columns_of(emg, labels)
     result = np.full(raw.shape, np.nan)
@@ -150,13 +120,15 @@ def make_envelopes(
     for index, label in enumerate(labels):
         values = raw[:, index]
         if np.ptp(values) == 0:
-            notes.append(f"{emg.path}: EMG {label!r} is {values[0]:g} throughout: a dead electrode")
+            notes.append(
+                f"{emg.path}: EMG {label!r} is always {values[0]:g}: the electrode is dead"
+            )
             continue
         alive.append(index)
         if (values >= 0).all():
             notes.append(
-                f"{emg.path}: EMG {label!r} is never below zero; raw, as recipe {chosen.name} "
-                "expects?"
+                f"{emg.path}: EMG {label!r} is never below zero; recipe {chosen.name} expects "
+                "raw EMG"
             )
     if alive:
         try:
@@ -169,7 +141,7 @@ def make_envelopes(
 
 
 def looks_raw(emg: Storage, labels: list[str], signals: NDArray[np.float64]) -> list[str]:
-    """Say which columns of a file of envelopes swing around zero as raw EMG does."""
+    """Report columns that should be envelopes but oscillate around zero like raw EMG."""
     found = []
     for label, column in zip(labels, signals.T, strict=True):
         values: NDArray[Any] = column[np.isfinite(column)]
@@ -180,12 +152,12 @@ def looks_raw(emg: Storage, labels: list[str], signals: NDArray[np.float64]) -> 
         return []
     return [
         f"{emg.path}: {len(found)} EMG columns, such as {found[0]}, look raw: more than "
-        f"{_RAW_BELOW_ZERO:.0%} of the samples are below zero; name a recipe in the manifest"
+        f"{_RAW_BELOW_ZERO:.0%} of the samples are below zero; state a recipe in the manifest"
     ]
 
 
 def _named(note: str, labels: Sequence[str], alive: list[int]) -> str:
-    """A note on ``column 3`` of the usable columns, with the column's label."""
+    """Replace ``column 3`` of the usable columns in a note by the column's label."""
     return re.sub(r"^column (\d+)", lambda m: repr(labels[alive[int(m[1]) - 1]]), note)
 
 
@@ -199,17 +171,17 @@ class Measured:
     Attributes
     ----------
     storage : Storage
-        The file, its times shifted by the row's ``emg_offset``.
+        The file with times shifted by the row's ``emg_offset``.
     signals : float64 array [row, muscle]
-        Envelopes in the order of the channel map; NaN where an electrode is not usable.
+        Envelopes in the order of the channel map; NaN for unusable electrodes.
     muscles : tuple of str
-        Their names.
+        Names of the muscles.
     facts : str
         Rate, unit and recipe, in words.
     unit : str
-        ``V``, ``share`` or, where nobody said, empty.
+        ``V``, ``share`` or, if unknown, empty.
     columns_left_out, notes : tuple of str
-        What is not used; what was odd.
+        Columns that are not used; irregularities.
     """
 
     storage: Storage
@@ -222,13 +194,13 @@ class Measured:
 
 
 class Files:
-    """Reads the files of a manifest; the last few are kept, since rows name them repeatedly.
+    """Reads the files of a manifest and caches the last few, since rows share files.
 
     Parameters
     ----------
     scale : {"", "trial", "mvc", "fixed"}
-        What the envelopes of a recording are divided by: nothing, the trial's own range, the
-        maximum of the row's MVC recordings, or the numbers of the channel map.
+        Divisor of the envelopes: none, the trial's own range, the maximum of the row's MVC
+        recordings, or the numbers of the channel map.
     """
 
     def __init__(self, *, scale: Scale = "") -> None:
@@ -237,35 +209,22 @@ class Files:
         self._envelopes = lru_cache(maxsize=2)(make_envelopes)
 
     def read(self, path: Path, *, rate: float = math.nan) -> Storage:
-        """Read a file of signals, of at least one row; see `signals.read_signals`."""
-        # nan is not equal to itself: it would never be found again
+        """Read a file of signals with at least one row; see `read_signals`."""
+        # nan is not equal to itself and would never be found in the cache
         storage = self._signals(path) if math.isnan(rate) else self._signals(path, rate=rate)
         if not storage.n_rows:
             raise InputError(f"{storage.path}: expected rows of numbers, found none")
         return storage
 
     def simulation(self, trial: Trial) -> Storage:
-        """Read a trial's activations, under the names of its ``simulated_map`` if it has one.
-
-        Raises
-        ------
-        InputError
-            The file or the map cannot be read, or they do not fit.
-        """
+        """Read a trial's activations, named by its ``simulated_map`` if it has one."""
         storage = self.read(trial.simulated)
         if trial.simulated_map is None:
             return storage
         return apply_simulated_map(storage, trial.simulated_map)
 
     def measured(self, trial: Trial, channels: list[Channel]) -> Measured:
-        """Read a trial's EMG.
-
-        Raises
-        ------
-        InputError
-            The file or a column is missing, the rate, the unit or the recipe cannot be right, the
-            row drops what is not in the map, or there is nothing to divide by.
-        """
+        """Read a trial's EMG as scaled envelopes."""
         found = self._unscaled(trial, channels)
         if not self.scale:
             return found
@@ -285,11 +244,11 @@ class Files:
 
     def _reference(self, trial: Trial, channels: list[Channel]) -> NDArray[np.float64]:
         if self.scale == "fixed":
-            lacking = next((c for c in channels if math.isnan(c.reference)), None)
-            if lacking:
+            incomplete = next((c for c in channels if math.isnan(c.reference)), None)
+            if incomplete:
                 raise InputError(
-                    f"{lacking.where}, column reference: expected a number to normalise by, found "
-                    "an empty cell"
+                    f"{incomplete.where}, column reference: expected a number to normalise by, "
+                    "found an empty cell"
                 )
             return np.array([channel.reference for channel in channels])
         if not trial.mvc:
@@ -343,7 +302,7 @@ def _label(trial: Trial, channel: Channel) -> str:
 
 
 def _dropped(trial: Trial, channels: list[Channel]) -> list[int]:
-    """Places of the muscles that the row says not to use."""
+    """Return the indices of the muscles that the row excludes."""
     places = []
     for drop in trial.drop:
         found = [i for i, c in enumerate(channels) if drop in (c.muscle, c.electrode)]

@@ -1,4 +1,4 @@
-"""One trial of a manifest: its recordings read, checked against each other and cut into cycles."""
+"""One trial of a manifest: read its recordings, check them against each other, extract cycles."""
 
 from dataclasses import dataclass
 
@@ -24,25 +24,25 @@ class Recording:
     Attributes
     ----------
     trial : Trial
-        The row it comes from.
+        The row of the manifest.
     channels : dict of str to str
-        Simulated channel (``soleus_ipsi``) to the label it was read from.
+        Simulated channel (``soleus_ipsi``) to its label in the file.
     simulated : float64 array [cycle, 101, channel]
         Activations, channels in the order of `channels`.
     muscles : tuple of str
         Measured muscles.
     measured : float64 array [cycle, 101, muscle]
-        EMG envelopes; NaN where a cycle holds a NaN.
+        EMG envelopes; NaN in cycles with a NaN.
     bounds : list of (int, float, float)
         Number, start and end (s) of each cycle.
     emg_facts, emg_unit : str
-        Rate, unit and recipe of the EMG in words; the unit alone, empty where nobody said.
+        Rate, unit and recipe of the EMG in words; the unit only, empty if unknown.
     left_out : tuple of str
-        Cycles left out, and why.
+        Cycles left out, and the reason.
     columns_left_out : tuple of str
-        Columns left out, one text a file and reason.
+        Columns left out, one text per file and reason.
     notes : tuple of str
-        What was odd.
+        Irregularities.
     """
 
     trial: Trial
@@ -61,7 +61,7 @@ class Recording:
 def cut(
     trial: Trial, channels: list[Channel], *, files: Files, shortest: float, longest: float
 ) -> Recording:
-    """Read a trial's recordings and cut them into cycles of 101 points.
+    """Read a trial's recordings and extract cycles of 101 points.
 
     Parameters
     ----------
@@ -72,28 +72,28 @@ def cut(
     files : Files
         Reads the files.
     shortest, longest : float
-        Durations a cycle between two contacts may have, s.
+        Shortest and longest accepted cycle between two contacts, s.
 
     Returns
     -------
     Recording
-        Cycles outside the simulated or the measured time, of an unlikely duration, across a gap of
-        more than a tenth of the cycle, or with a nan activation are left out and listed.
+        Cycles are left out and listed if they exceed the simulated or measured time, are too short
+        or too long, have a gap of more than a tenth of the cycle, or a NaN activation.
 
     Raises
     ------
     InputError
-        A file cannot be read, a column is missing, the activations are none, or the simulation and
-        the EMG do not overlap in time.
+        A file cannot be read, a column is missing, there are no activations, or simulation and EMG
+        do not overlap in time.
     """
     simulation, measured = files.simulation(trial), files.measured(trial, channels)
     emg = measured.storage
     others = [files.read(trial.ground_reaction)] if trial.ground_reaction else []
-    _refuse_cut([simulation, emg, *others])
+    _refuse_truncated([simulation, emg, *others])
     if max(simulation.time[0], emg.time[0]) >= min(simulation.time[-1], emg.time[-1]):
         raise InputError(
             f"{trial.where}: expected simulation and EMG that overlap in time, found "
-            f"{_span(simulation)} and {_span(emg)}; are they of one trial and one clock?"
+            f"{_span(simulation)} and {_span(emg)}; do they belong to one trial and one clock?"
         )
     found, columns_left_out, notes = activations(simulation, trial.ipsilateral)
     activity = simulation.data[:, list(found.values())]
@@ -106,7 +106,7 @@ def cut(
             cycle = resample_cycle(simulation.time, activity, start=start, end=end)
             holes = np.flatnonzero(np.isnan(cycle).any(axis=0))
             if len(holes):
-                reason = f"simulated {list(found)[holes[0]]} is nan"
+                reason = f"simulated {list(found)[holes[0]]} has nan"
         if reason:
             left_out.append(f"{describe(trial, number, start, end)}: {reason}")
             continue
@@ -130,10 +130,10 @@ def cut(
     )
 
 
-def _refuse_cut(storages: list[Storage]) -> None:
+def _refuse_truncated(storages: list[Storage]) -> None:
     """Refuse a file that states more rows than it has and ends before the trial's other files.
 
-    Many genuine files state too many rows, so the reader only notes it; here there is more to see.
+    Many complete files state too many rows, so the reader of a single file only notes it.
     """
     for storage in storages:
         stated = storage.stated_rows or 0
@@ -142,20 +142,20 @@ def _refuse_cut(storages: list[Storage]) -> None:
         if stated > storage.n_rows and storage.n_rows and storage.time[-1] < end - _CLOCK:
             raise InputError(
                 f"{storage.path}: expected {stated} rows (nRows), found {storage.n_rows}, the last "
-                f"at {storage.time[-1]:.6g} s while the trial's other files go on to {end:.6g} s; "
+                f"at {storage.time[-1]:.6g} s while the trial's other files end at {end:.6g} s; "
                 "the file seems truncated, get a complete copy or correct its nRows"
             )
 
 
 def _unusable(storage: Storage, what: str, start: float, end: float) -> str:
-    """Why a recording cannot give a cycle, or nothing."""
-    # Stamps written in single precision are off by a few microseconds.
+    """Return the reason why a recording does not cover a cycle, or an empty text."""
+    # Time stamps written in single precision are wrong by some microseconds.
     if start < storage.time[0] - _CLOCK or end > storage.time[-1] + _CLOCK:
         return f"outside {what}, {_span(storage)}"
     inside = storage.time[(storage.time > start) & (storage.time < end)]
     gap = np.diff(np.concatenate([[start], inside, [end]])).max()
     if gap > LARGEST_GAP * (end - start):
-        return f"{what} has a gap of {gap:.3g} s in it"
+        return f"{what} has a gap of {gap:.3g} s"
     return ""
 
 

@@ -1,1 +1,1 @@
-"""Embedded cohorts."""
+"""Synthetic cohorts with known truth."""

@@ -344,56 +344,6 @@ def _cohort(
     )
 
 
-def oracle_skill(synthetic: Synthetic) -> dict[str, float]:
-    """Return the skill score of the oracle for each measured muscle.
-
-    With 20 samples per cycle: root mean square error of a cycle, averaged over the cycles of a
-    condition, then over conditions; skill = 1 - oracle / mean pattern for each subject, averaged
-    over subjects. The mean pattern is the mean of all cycles of the other subjects.
-
-    Raises
-    ------
-    InputError
-        The cohort has only one subject.
-
-    Examples
-    --------
-    >>> skill = oracle_skill(make("walk"))
-    >>> skill["tibant"] > 0.2
-    True
-    """
-    cohort = synthetic.cohort
-    subject = cohort.cycles["subject"].to_numpy()
-    condition = cohort.cycles["condition"].to_numpy()
-    if len(set(subject)) < 2:
-        raise InputError("synthetic: expected two or more subjects, found one")
-    target, oracle = _thin(cohort.measured), _thin(synthetic.truth.oracle)
-    skills = []
-    for name in dict.fromkeys(subject):
-        own = subject == name
-        pattern = target[~own].mean(axis=0)
-        error = {
-            which: np.sqrt(np.mean((estimate - target[own]) ** 2, axis=1))
-            for which, estimate in (("oracle", oracle[own]), ("pattern", pattern))
-        }
-        mean = {
-            which: np.mean(
-                [values[condition[own] == one].mean(axis=0) for one in set(condition[own])], axis=0
-            )
-            for which, values in error.items()
-        }
-        skills.append(1.0 - mean["oracle"] / mean["pattern"])
-    values = np.mean(skills, axis=0)
-    return {name: float(values[i]) for i, name in enumerate(cohort.muscle_names)}
-
-
-def _thin(values: NDArray[np.float32]) -> Float:
-    at = np.linspace(0.0, 100.0, 20)
-    low = np.minimum(at.astype(int), POINTS - 2)
-    rest = (at - low)[None, :, None]
-    return values[:, low] * (1.0 - rest) + values[:, low + 1] * rest
-
-
 def write_repeated(path: "str | os.PathLike[str]", cohort: Cohort, *, times: int) -> Path:
     """Write copies of a cohort as one large cohort of different subjects, for benchmarks.
 

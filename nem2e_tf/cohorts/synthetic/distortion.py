@@ -6,7 +6,7 @@ never exactly zero, compressed near the limit of the model's muscle, and noisy l
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,18 +58,8 @@ class Distortion:
     @classmethod
     def none(cls) -> "Distortion":
         """Return no distortion at all."""
-        return cls(
-            lag_ms=0.0,
-            lag_spread_ms=0.0,
-            gain=1.0,
-            gain_spread=0.0,
-            leak=0.0,
-            floor=0.0,
-            saturation=0.0,
-            noise=0.0,
-            subject_lag_ms=0.0,
-            subject_gain=0.0,
-        )
+        nothing = dict.fromkeys((strength.name for strength in fields(cls)), 0.0)
+        return cls(**{**nothing, "gain": 1.0})
 
     @classmethod
     def pure_lag(cls, *, percent: float = 8.0) -> "Distortion":

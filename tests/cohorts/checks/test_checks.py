@@ -74,7 +74,7 @@ def test_gaps_and_dead_muscles_do_not_spoil_the_others():
 
 def test_what_cannot_be_compared_is_refused():
     own, other, emg_time, emg = pair()
-    with pytest.raises(InputError, match=r"share at least 0\.3 s"):
+    with pytest.raises(InputError, match=r"overlap by at least 0\.3 s"):
         align(TIME, own, other, emg_time + 100, emg, muscles=("a", "b", "c"))
     with pytest.raises(InputError, match="of 2 muscles"):
         align(TIME, own, other, emg_time, emg, muscles=("a", "b"))
@@ -185,7 +185,7 @@ def test_names_of_emg_channels():
 def test_a_side_and_a_known_muscle_are_needed():
     simulation = Storage("", ("soleus_r",), TIME, bursts(TIME, 0.3)[:, None])
     emg = Storage("", ("soleus",), TIME, bursts(TIME, 0.3)[:, None])
-    with pytest.raises(InputError, match="the option --side"):
+    with pytest.raises(InputError, match="side: expected left or right"):
         align_storages(simulation, emg)
     with pytest.raises(InputError, match="EMG columns that are muscles"):
         align_storages(simulation, replace(emg, labels=("wrist",)), side="r")

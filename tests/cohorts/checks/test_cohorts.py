@@ -122,7 +122,7 @@ def test_single_short_cycles_are_judged_together_for_a_subject():
     alone = with_late_emg(replace(right, cycles=trials), 0.15, rows=[4])
     (hint,) = check_alignment(alone)
     assert (hint.where, hint.severity) == ("s1, free, t4, r", "note")
-    assert hint.message.endswith("a short recording, so this may be chance")
+    assert hint.message.endswith("the recording is short, so this may be chance")
 
 
 def test_of_a_motion_without_a_side_only_the_clock_is_checked():
@@ -143,7 +143,7 @@ def test_cohort_by_planted_faults():
     measured[5, :, 0] = measured[5, ::-1, 0] * 4
     (found,) = odd_cycles(cohort(measured=measured))
     assert (found.kind, found.where, found.rows) == ("odd cycle", "s1, free, t, r, cycle 6", (5,))
-    assert "unlike the others, soleus by " in found.message
+    assert "unlike the others: soleus by " in found.message
     assert odd_cycles(right) == check_cohort(cohort(measured=measured)) == []
     twins = right.measured.copy()
     twins[:, :, 1] = twins[:, :, 0]

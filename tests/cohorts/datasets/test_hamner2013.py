@@ -127,9 +127,9 @@ def test_report_says_what_was_used_and_what_was_not(release, imported):
     assert sum(row["status"] == "used" for row in table) == len(imported.cohort.cycles) == 33
     first = next(row for row in table if row["condition"] == "run400")
     assert first["bounds_from"] == "subject02_Setup_RRA_Run_40005_cycle1_v191.xml"
-    dead = [note for note in found["notes"] if "a dead electrode" in note]
+    dead = [note for note in found["notes"] if "the electrode is dead" in note]
     assert len(dead) == 3
-    assert all("subject10" in note and "and 3 files more" in note for note in dead)
+    assert all("subject10" in note and "and 3 more files" in note for note in dead)
 
 
 def test_the_manifest_builds_the_same_cohort_and_can_be_corrected(imported, tmp_path):
@@ -245,7 +245,7 @@ def test_a_plate_that_cannot_be_told_is_not_guessed(small, tmp_path):
     imported = import_found(find(small), tmp_path / "out")
     rows = [f for f in imported.findings if f.condition == "run400"]
     assert {row.status for row in rows} == {"left out"}
-    assert all("expected to tell the right foot's vertical force" in row.reason for row in rows)
+    assert all("a vertical force that is clearly of the right foot" in row.reason for row in rows)
 
 
 def test_a_simulation_that_ended_early_is_left_out(small, tmp_path):
@@ -264,8 +264,8 @@ def test_columns_named_by_pins_need_a_map(tmp_path):
         folder, subjects=("02", "10"), speeds=(5,), muscles=MUSCLES, seconds=6.5, pins=("10",)
     )
     rows = [f for f in find(folder).findings if f.subject == "subject10" and f.speed == 5]
-    assert all("not named by muscles (Pin 1, Pin 2, Pin 3, ...)" in row.reason for row in rows)
-    assert all("--map" in row.reason for row in rows)
+    assert all("not named after muscles (Pin 1, Pin 2, Pin 3, ...)" in row.reason for row in rows)
+    assert all("in a channel map (column, muscle)" in row.reason for row in rows)
     lines = [f"Pin {n},{m},{e}\n" for n, (m, e) in enumerate(tree.COLUMNS, start=1)]
     (tmp_path / "pins.csv").write_text("column,muscle,electrode\n" + "".join(lines))
     found = find(folder, channel_map=tmp_path / "pins.csv")

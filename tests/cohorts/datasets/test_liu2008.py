@@ -76,7 +76,7 @@ def test_report_and_manifest(imported, tmp_path):
     rows = {(row["subject"], row["condition"]): row for row in found["summary"]}
     assert rows["GIL02", "fast"]["reasons"] == ["no trial fast"]
     assert sum(row["used"] for row in rows.values()) == 11
-    assert sum("the states of RRA hold no activations" in note for note in found["notes"]) == 11
+    assert sum("the states of RRA have no activations" in note for note in found["notes"]) == 11
     assert build_cohort(imported.manifest, name="liu2008").digest == imported.cohort.digest
 
 
@@ -131,7 +131,10 @@ def one_leg(home):
         (short_emg, "expected EMG from 0.14 to 0.74 s, found it from 0 to 0.4"),
         (one_leg, "expected EMG envelopes of the right leg such as R_RF_emgEnv, found X_RF_emgRec"),
         (replace("*EmgEnv.mot", "R_GAS_emgRec", "R_TA_emgEnv"), "expected one column of tibant"),
-        (replace("*cmc_states.sto", "knee_angle_r", "knee_r"), "found l 42 degrees; give --side"),
+        (
+            replace("*cmc_states.sto", "knee_angle_r", "knee_r"),
+            "l 42 degrees; state the side",
+        ),
         (replace("*CMC.xml", "</initial", "</start"), "expected a complete XML file"),
     ],
 )
@@ -160,7 +163,7 @@ def test_a_side_can_be_given_where_the_knees_do_not_tell(trial, tmp_path):
     call = ["import", "liu2008", str(trial), "-o", str(tmp_path / "out")]
     result = CliRunner().invoke(command, call)
     assert isinstance(result.exception, InputError)
-    assert "give --side" in str(result.exception)
+    assert "state the side" in str(result.exception)
     result = CliRunner().invoke(command, [*call, "--side", "left"])
     assert result.exit_code == 0, result.output
     assert "2 cycles of 1 subjects, 18 simulated channels, 5 muscles" in result.stdout

@@ -114,7 +114,7 @@ def test_a_recording_of_another_scale_is_told(folder):
 
 def test_a_shifted_clock_is_shifted_back(folder):
     store(folder / "emg.sto", ("sol", "ta"), raw_emg(), EMG_TIME + 100)
-    with pytest.raises(InputError, match="are they of one trial and one clock"):
+    with pytest.raises(InputError, match="do they belong to one trial and one clock"):
         made(folder, ",recipe", ",hamner2013")
     cohort = made(folder, ",recipe,emg_offset", ",hamner2013,-100")
     np.testing.assert_allclose(cohort.measured[0, :, 0], expected(), atol=2e-3)
@@ -134,7 +134,7 @@ def test_dead_and_interrupted_electrodes_are_nan_and_told(folder):
     report = cohort.report
     assert np.isnan(cohort.measured[0]).all(axis=0).tolist() == [True, False, True]
     assert any("EMG 'sol': 0.001 s of gaps kept as nan" in note for note in report.notes)
-    assert any("EMG 'rf' is 0.1 throughout: a dead electrode" in note for note in report.notes)
+    assert any("EMG 'rf' is always 0.1: the electrode is dead" in note for note in report.notes)
 
 
 def test_csv_gives_what_storage_gives(folder):
@@ -321,8 +321,8 @@ def test_c3d_gives_analog_channels_with_their_units(folder):
     cohort = made(folder, ",recipe", ",hamner2013", emg="emg.c3d")
     report = cohort.report
     np.testing.assert_allclose(cohort.measured[0, :, 0], 1e-3 * expected(), rtol=4e-3)
-    assert any("unit mv (as the file says)" in note for note in report.notes)
-    with pytest.raises(InputError, match=r"expected mv, as .*emg\.c3d says of 'sol', found v"):
+    assert any("unit mv (as the file states)" in note for note in report.notes)
+    with pytest.raises(InputError, match=r"expected mv, as .*emg\.c3d states for 'sol', found v"):
         made(folder, ",recipe,unit", ",hamner2013,V", emg="emg.c3d")
 
 

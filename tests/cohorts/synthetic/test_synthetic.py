@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.oracle import oracle_skill
 
 from nem2e_tf.cohorts.synthetic.activity import FUNCTIONS, RUN, SYNERGISTS, WALK, normal
-from nem2e_tf.cohorts.synthetic.cohorts import DIGESTS, make, oracle_skill
+from nem2e_tf.cohorts.synthetic.cohorts import DIGESTS, make
 from nem2e_tf.cohorts.synthetic.distortion import Distortion, distort, shift, undo
 from nem2e_tf.cohorts.synthetic.gaits import GAITS
 from nem2e_tf.errors import InputError
@@ -353,11 +354,6 @@ def test_oracle_skill_by_another_way(fixed):
         blind = np.mean([np.sqrt(np.mean((pattern - y[i]) ** 2)) for i in np.flatnonzero(own)])
         skills.append(1.0 - refined / blind)
     assert oracle_skill(fixed["walk"])["tibant"] == pytest.approx(np.mean(skills))
-
-
-def test_oracle_skill_needs_two_subjects():
-    with pytest.raises(InputError, match="two or more subjects"):
-        oracle_skill(make("walk", n_subjects=1))
 
 
 @pytest.mark.parametrize("name", GAITS)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from support.recordings import markers_of
 
-from nem2e_tf.cli.cohorts import markers as command
+from nem2e_tf.cli.data import markers as command
 from nem2e_tf.errors import InputError
 from nem2e_tf.io import c3d as c3d_files
 from nem2e_tf.io.trc import read_trc, write_trc
