@@ -20,6 +20,7 @@ from nem2e_tf.evaluation.statistics import (
     estimate,
     holm,
     summarise,
+    summarise_groups,
     summarise_references,
 )
 
@@ -405,3 +406,16 @@ def test_a_broken_table_is_refused_in_one_line(tmp_path, change, message):
 def test_missing_tables_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_references(tmp_path / "references.csv")
+
+
+def test_summary_of_any_table_is_that_of_results():
+    """Rates summarised the general way equal those of the report."""
+    results = made(("lstm",), seeds=("0", "1"))
+    general = summarise_groups(results, tested=("rate", "skill"), averaged=("r",))
+    usual = summarise(results)
+    names = [f"{n}{e}" for n in ("rate", "skill") for e in ("", "_low", "_high", "_t", "_p")]
+    for name in names:
+        np.testing.assert_allclose(general[name], usual[name], err_msg=name)
+    muscles = general["muscle"] != "overall"
+    np.testing.assert_allclose(general["rate_p_holm"][muscles], usual["rate_p_holm"][muscles])
+    assert general["n_seeds"].tolist() == [2] * 4

@@ -52,3 +52,10 @@ def wide(results, model, column):
     """Values [group, muscle] of a model."""
     part = results[results["model"] == model]
     return part.pivot(index="group", columns="muscle", values=column)[list(MUSCLES)]
+
+
+def one_of(table, **wanted):
+    """The row of a table with these values."""
+    rows = table[np.logical_and.reduce([table[k] == v for k, v in wanted.items()])]
+    assert len(rows) == 1, rows
+    return rows.iloc[0]
