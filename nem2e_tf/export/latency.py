@@ -5,7 +5,6 @@ Several files are measured in turns, so that other load on the machine affects a
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-import nem2e_tf
 from nem2e_tf.errors import ExportError
 from nem2e_tf.export.file.audit import SIGNATURE
+from nem2e_tf.export.formats.converter import child_environment
 
 WARM_UP = 10
 TURNS = 10
@@ -32,7 +31,6 @@ _LIBRARY = {
     "compiled": "ai_edge_litert.compiled_model",
     "onnx": "onnxruntime",
 }
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -104,16 +102,6 @@ def measure_together(
         Latency(float(np.median(found)), float(np.percentile(found, 99)), peak)
         for found, peak in zip(times, peaks, strict=True)
     ]
-
-
-def child_environment(*, one_thread: bool = False) -> dict[str, str]:
-    """Environment in which a child process imports this same package, installed or not."""
-    places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, places)),
-        **dict.fromkeys(_ONE_THREAD if one_thread else (), "1"),
-    }
 
 
 class _Child:

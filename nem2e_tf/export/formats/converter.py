@@ -14,7 +14,20 @@ from typing import Any
 
 import numpy as np
 
+import nem2e_tf
+
 LOOPS = {"While", "StatelessWhile"}
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def child_environment(*, one_thread: bool = False) -> dict[str, str]:
+    """Environment in which a child process imports this same package, installed or not."""
+    places = [str(Path(nem2e_tf.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, places)),
+        **dict.fromkeys(_ONE_THREAD if one_thread else (), "1"),
+    }
 
 
 def main() -> int:

@@ -24,9 +24,9 @@ from nem2e_tf.errors import ExportError, InputError
 from nem2e_tf.export.context import ARENA_LIMIT, Export, ExportedFile
 from nem2e_tf.export.file.audit import INPUT, OUTPUT, SIGNATURE
 from nem2e_tf.export.formats import c_array
+from nem2e_tf.export.formats.converter import child_environment
 from nem2e_tf.export.formats.tflite import tflite_files
 from nem2e_tf.export.graph.pieces import Piece, pieces_of
-from nem2e_tf.export.latency import child_environment
 from nem2e_tf.export.parity import Checked, check_limits, compare_piece
 from nem2e_tf.export.runtime.interpreters import LiteRT
 from nem2e_tf.io.files import write_text

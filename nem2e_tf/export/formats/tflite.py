@@ -20,8 +20,9 @@ from nem2e_tf.errors import ExportError
 from nem2e_tf.export.context import FUSED, Export, ExportedFile, Job
 from nem2e_tf.export.file.audit import INPUT, SIGNATURE, audit_tflite, check_tflite
 from nem2e_tf.export.file.metadata import embed_tflite
+from nem2e_tf.export.formats.converter import child_environment
 from nem2e_tf.export.graph.pieces import Piece, pieces_of, write_saved_model
-from nem2e_tf.export.latency import child_environment, measure
+from nem2e_tf.export.latency import measure
 from nem2e_tf.export.parity import Checked, check_and_seal
 from nem2e_tf.io.files import write_json
 from nem2e_tf.refiners.info import Reference

@@ -58,10 +58,7 @@ class Runtime:
         return [file.metadata for file in self.files]
 
     def refine(
-        self,
-        simulated: Any,
-        *,
-        channels: "Sequence[str] | None" = None,
+        self, simulated: Any, *, channels: "Sequence[str] | None" = None
     ) -> NDArray[np.float32]:
         """Refine one cycle or several.
 
@@ -93,10 +90,7 @@ class Runtime:
         return refined[0] if one else refined
 
     def refine_with_attention(
-        self,
-        simulated: Any,
-        *,
-        channels: "Sequence[str] | None" = None,
+        self, simulated: Any, *, channels: "Sequence[str] | None" = None
     ) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
         """Refine one cycle or several, and return the attention weights; see `refine`.
 
@@ -118,10 +112,7 @@ class Runtime:
         return refined[0] if one else refined, [weights for _, weights in found]
 
     def refine_recording(
-        self,
-        recording: Any,
-        *,
-        channels: "Sequence[str] | None" = None,
+        self, recording: Any, *, channels: "Sequence[str] | None" = None
     ) -> NDArray[np.float32]:
         """Refine one cycle as recorded, at evenly spaced times.
 

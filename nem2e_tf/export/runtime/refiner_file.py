@@ -216,12 +216,7 @@ class Stream:
         Channels that the last `step` reordered or did not use.
     """
 
-    def __init__(
-        self,
-        files: Sequence[Exported],
-        *,
-        channels: Sequence[str],
-    ) -> None:
+    def __init__(self, files: Sequence[Exported], *, channels: Sequence[str]) -> None:
         for file in files:
             file.require(STEP)
         self._files = tuple(files)
