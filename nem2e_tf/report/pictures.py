@@ -147,12 +147,12 @@ def evidence_pictures(
 
 def trace_pictures(traces: Sequence[Traces], /) -> list[Picture]:
     """Draw refined traces, a figure an entry."""
-    from nem2e_tf.report.figures.panels import draw_traces
+    from nem2e_tf.report.figures.panels import draw_curves
 
     return [
         Picture(
             f"traces-{place}",
-            draw_traces(
+            draw_curves(
                 one.measured,
                 one.simulated,
                 one.refined,
@@ -169,7 +169,7 @@ def trace_pictures(traces: Sequence[Traces], /) -> list[Picture]:
 
 def loss_pictures(history: "pd.DataFrame | None", /) -> list[Picture]:
     """Draw loss curves, if there are any; closed forms have none."""
-    from nem2e_tf.report.figures.losses import draw_losses
+    from nem2e_tf.report.figures.panels import draw_losses
 
     if history is None or history.empty:
         return []

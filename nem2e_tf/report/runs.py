@@ -263,7 +263,7 @@ def read_history(run: Path, /, *, name: str = "") -> "tuple[pd.DataFrame | None,
     Returns
     -------
     history : DataFrame or None
-        See `nem2e_tf.report.figures.losses.draw_losses`.
+        See `nem2e_tf.report.figures.panels.draw_losses`.
     note : str
         Why there is none, or what is missing.
     """

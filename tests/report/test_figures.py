@@ -12,15 +12,14 @@ from nem2e_tf.muscles import known
 from nem2e_tf.report.figures.attention import (
     BACK,
     FRONT,
-    POSITIONS,
     draw_channel_map,
     draw_spatial_attention,
     draw_temporal_attention,
     outline,
     place,
+    positions,
 )
-from nem2e_tf.report.figures.losses import draw_losses
-from nem2e_tf.report.figures.panels import draw_traces
+from nem2e_tf.report.figures.panels import draw_curves, draw_losses
 from nem2e_tf.report.figures.scores import draw_boxes, draw_intervals
 from nem2e_tf.report.figures.style import svg_text, write_figure
 from nem2e_tf.report.pictures import attention_pictures, chosen
@@ -44,7 +43,7 @@ def test_traces_show_means_over_the_cycles_of_a_condition():
     curves = [rng.random((6, 20, 2)) for _ in range(3)]
     curves[2][1, 3, 1] = np.nan
     groups = ["slow", "slow", "slow", "fast", "fast", "fast"]
-    figure = draw_traces(*curves, muscles=["soleus", "tibant"], groups=groups, title="linear")
+    figure = draw_curves(*curves, muscles=["soleus", "tibant"], groups=groups, title="linear")
     assert inside(figure)
     refined = figure.axes[0].lines[2]
     np.testing.assert_allclose(refined.get_ydata(), curves[2][:3, :, 0].mean(axis=0))
@@ -59,7 +58,7 @@ def test_traces_show_means_over_the_cycles_of_a_condition():
 
 def test_one_condition_puts_muscles_side_by_side():
     curves = np.random.default_rng(0).random((4, 20, 5))
-    figure = draw_traces(
+    figure = draw_curves(
         curves, curves, curves, muscles=[f"m{i}" for i in range(5)], groups=["walk"] * 4
     )
     assert inside(figure)
@@ -133,9 +132,9 @@ def test_losses_are_the_median_of_the_fits():
 
 
 def test_every_known_muscle_has_its_place_on_the_body():
-    assert set(POSITIONS) == set(known())
+    assert set(positions()) == set(known())
     points = outline()
-    for name, (view, x, y) in POSITIONS.items():
+    for name, (view, x, y) in positions().items():
         assert view in (FRONT, BACK)
         row = points[np.abs(points[:, 1] - y) < 4, 0]
         right = row[row > 0]

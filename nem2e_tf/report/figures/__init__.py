@@ -1,5 +1,5 @@
-"""Pictures of evidence: functions from arrays and tables to a matplotlib figure.
+"""Functions from arrays and tables to matplotlib figures.
 
-Nothing is shown, saved or read here; `nem2e_tf.report.figures.style` writes. matplotlib is loaded
-only when something is drawn.
+Nothing is shown, saved or read here, except by `nem2e_tf.report.figures.style.write_figure`.
+matplotlib is imported when the first figure is drawn.
 """

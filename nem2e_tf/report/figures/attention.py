@@ -1,18 +1,18 @@
-"""Where attention looks: over time (the paper's Figure 6) and over channels (its Figure 7).
+"""Attention over time (the paper's Figure 6), over channels (its Figure 7), and on the body.
 
-A plain outline of the lower body, and where on it each muscle is.
-
-Drawn for this project. Lengths are centimetres of a person of 180 cm; x is the distance from the
-midline, y the height above the floor. Positions are the middle of the belly as seen from the front
-or from behind; a deep muscle stands where the surface above it is.
-
-Values of muscles on the outline of a body, from the front and from behind.
+The outline of the lower body was drawn for this project. Lengths are centimetres of a person of
+180 cm: x is the distance from the midline, y the height above the floor. ``body.csv`` has the
+position of each muscle: the middle of its belly as seen from the front or the back; a deep muscle
+is drawn at the surface above it.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from nem2e_tf.errors import InputError
@@ -32,68 +32,16 @@ _HALF = (
     *((0, 82),),
 )
 
-POSITIONS: dict[str, tuple[str, float, float]] = {
-    "extobl": (FRONT, 11.5, 118),
-    "intobl": (FRONT, 7.0, 112),
-    "psoas": (FRONT, 4.5, 103),
-    "iliacus": (FRONT, 9.5, 100),
-    "iliopsoas": (FRONT, 7.0, 97),
-    "tfl": (FRONT, 17.0, 88),
-    "pect": (FRONT, 5.5, 89),
-    "sart": (FRONT, 11.8, 84),
-    "addbrev": (FRONT, 5.4, 82),
-    "addlong": (FRONT, 6.8, 76),
-    "grac": (FRONT, 4.6, 70),
-    "recfem": (FRONT, 11.6, 71),
-    "vasint": (FRONT, 12.0, 61),
-    "vasti": (FRONT, 12.0, 61),
-    "vaslat": (FRONT, 16.2, 64),
-    "vasmed": (FRONT, 8.2, 56),
-    "tibant": (FRONT, 10.4, 36),
-    "edl": (FRONT, 13.2, 32),
-    "perlong": (FRONT, 15.6, 37),
-    "perbrev": (FRONT, 14.4, 24),
-    "ehl": (FRONT, 11.2, 22),
-    "per_tert": (FRONT, 12.8, 15),
-    "ercspn": (BACK, 4.0, 114),
-    "glmed1": (BACK, 17.0, 100),
-    "glmed2": (BACK, 13.4, 104),
-    "glmed3": (BACK, 9.4, 104),
-    "glmin1": (BACK, 17.8, 93),
-    "glmin2": (BACK, 14.2, 97),
-    "glmin3": (BACK, 10.6, 98),
-    "piri": (BACK, 6.4, 97),
-    "gem": (BACK, 14.6, 90),
-    "quad_fem": (BACK, 16.4, 85),
-    "glmax1": (BACK, 7.4, 92),
-    "glmax2": (BACK, 10.6, 89),
-    "glmax3": (BACK, 7.8, 84),
-    "glut_max": (BACK, 10.0, 89),
-    "add_mag1": (BACK, 4.4, 78),
-    "add_mag2": (BACK, 5.0, 71),
-    "add_mag3": (BACK, 6.0, 64),
-    "addmagProx": (BACK, 4.4, 79),
-    "addmagMid": (BACK, 4.8, 73),
-    "addmagDist": (BACK, 5.6, 67),
-    "addmagIsch": (BACK, 6.8, 61),
-    "semiten": (BACK, 9.2, 70),
-    "semimem": (BACK, 9.0, 58),
-    "hamstrings": (BACK, 11.4, 66),
-    "bflh": (BACK, 14.2, 69),
-    "bfsh": (BACK, 15.0, 58),
-    "gasmed": (BACK, 9.2, 38),
-    "gaslat": (BACK, 14.2, 38),
-    "gastroc": (BACK, 11.7, 38),
-    "soleus": (BACK, 11.6, 29),
-    "tibpost": (BACK, 11.2, 20),
-    "fdl": (BACK, 8.9, 15),
-    "fhl": (BACK, 12.6, 13),
-}
-"""View, and x and y of every canonical muscle name."""
+
+@functools.cache
+def positions() -> dict[str, tuple[str, float, float]]:
+    """View, x and y of every canonical muscle name, from ``body.csv``."""
+    table = pd.read_csv(str(files("nem2e_tf.report.figures").joinpath("body.csv")))
+    return {str(name): (str(view), float(x), float(y)) for name, view, x, y in table.to_numpy()}
 
 
 def outline() -> NDArray[np.float64]:
-    """Both halves of the outline, closed and rounded.
+    """Return the outline of the lower body, closed and with rounded corners.
 
     Returns
     -------
@@ -110,35 +58,34 @@ def outline() -> NDArray[np.float64]:
     points = np.concatenate([half, half[::-1] * (-1, 1)])
     for _ in range(3):
         following = np.roll(points, -1, axis=0)
-        # Each corner is cut at a quarter of its edges.
+        # Chaikin's algorithm: cut each corner at a quarter of its edges.
         cut = np.stack([0.75 * points + 0.25 * following, 0.25 * points + 0.75 * following], axis=1)
         points = cut.reshape(-1, 2)
     return np.concatenate([points, points[:1]])
 
 
 def place(channel: str) -> tuple[str, float, float] | None:
-    """Where a channel is: view, x and y; None where it is not known.
+    """Return view, x and y of a channel; None if its position is unknown.
 
-    The leg in question is the person's right one: from the front it is at the left of the picture,
-    from behind at the right.
+    The ipsilateral leg is drawn as the right one: on the left in the front view, on the right in
+    the back view.
 
     Parameters
     ----------
     channel : str
-        A canonical muscle name with ``_ipsi``, ``_contra`` or neither, which is the leg in
-        question.
+        A canonical muscle name, with ``_ipsi`` (the default) or ``_contra``.
 
     Examples
     --------
     >>> place("tibant_ipsi"), place("soleus_contra"), place("lumbar_ext")
-    (('front', -10.4, 36), ('back', -11.6, 29), None)
+    (('front', -10.4, 36.0), ('back', -11.6, 29.0), None)
     """
     muscle, contra = channel.removesuffix("_ipsi"), False
     if channel.endswith("_contra"):
         muscle, contra = channel.removesuffix("_contra"), True
-    if muscle not in POSITIONS:
+    if muscle not in positions():
         return None
-    view, x, y = POSITIONS[muscle]
+    view, x, y = positions()[muscle]
     return view, -x if (view == FRONT) != contra else x, y
 
 
@@ -147,17 +94,17 @@ _APART = 46.0
 
 
 def draw_body(panel: Any, values: Mapping[str, float], /, *, largest: float, top: int = 10) -> None:
-    """Draw channels as discs, the area and the colour of which grow with their value.
+    """Draw channels as discs on the body; area and colour increase with their value.
 
     Parameters
     ----------
     panel : matplotlib Axes
     values : mapping of str to float
-        0 or above, by channel name (see `nem2e_tf.report.figures.attention.place`).
+        Values of 0 or more by channel name; see `place`.
     largest : float
-        The value of the largest disc; above 0.
+        Value of the largest disc; above 0.
     top : int
-        How many of the highest values bear their rank.
+        Number of the highest values that are labelled with their rank.
     """
     from matplotlib import colormaps
 
@@ -173,7 +120,7 @@ def draw_body(panel: Any, values: Mapping[str, float], /, *, largest: float, top
         for side, word in zip((-12, 12), sides, strict=True):
             panel.text(side + shift, -7, word, ha="center", fontsize=TEXT - 1.5)
     ranked = sorted(values, key=lambda name: -values[name])
-    # The small ones last, so that large ones do not hide them.
+    # Small discs are drawn last, so that large ones do not cover them.
     for rank, channel in enumerate(ranked, start=1):
         found = place(channel)
         if found is None or not values[channel] > 0:
@@ -212,26 +159,26 @@ _MAPPED = 24
 
 
 def draw_temporal_attention(weights: ArrayLike, /, *, title: str = "") -> "Figure":
-    """Draw temporal attention: which input samples each output sample looks at.
+    """Draw temporal attention: the weight of each input sample for each output sample.
 
     Parameters
     ----------
-    weights : array [sample out, sample in]
-        Mean over cycles; each output sample's sum to 1.
+    weights : array [output sample, input sample]
+        Mean over cycles; the weights of each output sample sum to 1.
     title : str
-        Above.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Below the dashed line it looks at earlier samples than it emits, above it at later ones.
+        Weights below the dashed line are on earlier samples than the output, those above it on
+        later ones.
 
     Raises
     ------
     InputError
-        Not such an array, or matplotlib is not installed.
+        The weights do not have this shape or are not finite.
     """
-    values = _checked(weights, "temporal attention", "[sample out, sample in]")
+    values = _checked(weights, "temporal attention", "[output sample, input sample]")
     figure = new_figure(3.6, 3.2)
     panel = figure.subplots()
     image = _map(panel, values.T, extent=(0, 100, 0, 100))
@@ -247,27 +194,26 @@ def draw_temporal_attention(weights: ArrayLike, /, *, title: str = "") -> "Figur
 def draw_spatial_attention(
     weights: ArrayLike, /, *, channels: Sequence[str], title: str = ""
 ) -> "Figure":
-    """Draw spatial attention at 0, 50 and 100 % of the cycle: on the body, and the ten highest.
+    """Draw spatial attention at 0, 50 and 100 % of the cycle: on the body and as bars.
 
     Parameters
     ----------
-    weights : array [sample out, channel]
-        Mean over cycles; each output sample's sum to 1.
+    weights : array [output sample, channel]
+        Mean over cycles; the weights of each output sample sum to 1.
     channels : sequence of str
         Names such as ``soleus_ipsi``.
     title : str
-        Above.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The numbers in the discs are the ranks in the bars. A channel that is no known muscle is in
-        the bars alone, marked with *.
+        The bars are the ten highest weights; the numbers in the discs are their ranks. A channel
+        that is not a known muscle is marked with * and is not on the body.
 
     Raises
     ------
     InputError
-        Not such an array, or matplotlib is not installed.
+        The weights do not have this shape or are not finite.
     """
     values = _checked(weights, "spatial attention", f"[sample, {len(channels)} channels]")
     if values.shape[1] != len(channels):
@@ -276,7 +222,7 @@ def draw_spatial_attention(
             f"{values.shape[1]}"
         )
     figure = new_figure(WIDTH, 5.4)
-    # Apart, so that the names beside the bars do not push the bodies aside.
+    # In separate subfigures, so that the labels of the bars do not displace the bodies.
     parts: Any = figure.subfigures(2, 1, height_ratios=(1.5, 1))
     bodies, bar_panels = (part.subplots(1, len(PHASES)) for part in parts)
     samples = [round(phase / 100 * (len(values) - 1)) for phase in PHASES]
@@ -297,7 +243,7 @@ def draw_spatial_attention(
         bars.invert_yaxis()
         bars.set_xlim(0, 1.05 * largest)
         plain_axes(bars)
-        bars.set_xlabel("weight (dashed: all alike)", fontsize=TEXT)
+        bars.set_xlabel("weight (dashed: uniform)", fontsize=TEXT)
         bars.locator_params(axis="x", nbins=4)
     parts[0].suptitle(title, fontsize=TEXT + 1, x=0.01, ha="left")
     return figure
@@ -316,12 +262,12 @@ def draw_channel_map(
     Returns
     -------
     matplotlib.figure.Figure
-        At most 24 channels, by their largest weight; the rest is counted in the title.
+        At most 24 channels, by their largest weight; the title gives the number of all.
 
     Raises
     ------
     InputError
-        As for `draw_spatial_attention`.
+        The weights do not have this shape or are not finite.
     """
     values = _checked(weights, "spatial attention", f"[sample, {len(channels)} channels]")
     order = np.argsort(-values.max(axis=0), kind="stable")[:_MAPPED]
@@ -347,7 +293,7 @@ def _checked(weights: ArrayLike, what: str, shape: str) -> NDArray[np.float64]:
 def _map(panel: Any, values: NDArray[np.float64], *, extent: tuple[float, ...]) -> Any:
     plain_axes(panel)
     panel.set_xticks([0, 50, 100])
-    # As few rectangles as values: a picture of pixels inside a drawing prints badly.
+    # Rectangles, because an embedded bitmap prints badly.
     x = np.linspace(extent[0], extent[1], values.shape[1] + 1)
     y = np.linspace(extent[2], extent[3], values.shape[0] + 1)
     return panel.pcolormesh(x, y, values, cmap=SCALE, vmin=0, linewidth=0, antialiased=False)
@@ -355,7 +301,7 @@ def _map(panel: Any, values: NDArray[np.float64], *, extent: tuple[float, ...]) 
 
 def _bar(figure: "Figure", image: Any, panel: Any) -> None:
     bar = figure.colorbar(image, ax=panel, shrink=0.8, aspect=25)
-    # Matplotlib makes pixels of a scale of many colours; the edges close the gaps between vectors.
+    # Matplotlib rasterises long colour bars; as vectors they need edges, or gaps show.
     if bar.solids is not None:
         bar.solids.set(rasterized=False, edgecolor="face")
     bar.set_label("weight", fontsize=TEXT)

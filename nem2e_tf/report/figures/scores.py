@@ -1,7 +1,4 @@
-"""Box plots of a score by muscle and input pattern: the paper's Figure 4.
-
-Every entry's score with its interval, in one picture.
-"""
+"""Scores of entries: means with intervals, and box plots per muscle (the paper's Figure 4)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -36,30 +33,28 @@ def draw_intervals(
     title: str = "",
     zero: str = "",
 ) -> "Figure":
-    """Draw one line an entry: its mean and its interval; full where the interval leaves out 0.
+    """Draw one line per entry: mean and interval; the dot is filled if the interval excludes 0.
 
     Parameters
     ----------
     rows : DataFrame
         Columns ``label``, `value`, ``<value>_low`` and ``<value>_high`` (NaN where there is no
-        interval), in the order of drawing, the first above.
+        interval), in order from the top.
     value : str
-        The column, and the name of the axis.
+        Name of the column and of the axis.
     title : str
-        Above.
     zero : str
-        What 0 means.
+        Meaning of 0.
 
     Returns
     -------
     matplotlib.figure.Figure
-        An entry so far below the others that they could not be told apart stands at the edge, with
-        its value in words.
+        An entry far below the others is an arrow at the left edge, with its value.
 
     Raises
     ------
     InputError
-        Nothing to draw, or matplotlib is not installed.
+        There is no entry with a value.
     """
     known = rows[rows[value].notna()]
     if known.empty:
@@ -94,7 +89,7 @@ def draw_intervals(
 
 
 def _lowest(values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> float:
-    """Where the axis begins: -inf unless some entries lie far below the others."""
+    """Return the start of the axis: -inf unless some entries are far below the others."""
     usual = values[
         values >= np.median(values) - _FURTHEST * max(np.ptp(values[values > -1]), 0.2)
         if (values > -1).any()
@@ -119,34 +114,33 @@ def draw_boxes(
     reference: "pd.Series[float] | None" = None,
     reference_label: str = "",
 ) -> "Figure":
-    """Draw the spread of a score over groups, a cluster a muscle and a box a series.
+    """Draw the spread of a score over groups: one cluster per muscle, one box per series.
 
     Parameters
     ----------
     scores : DataFrame
-        Columns ``muscle``, ``series`` (at most five different) and `value`; one row a group. NaN is
-        left out; where nothing is left the place says so.
+        Columns ``muscle``, ``series`` (at most five) and `value`; one row per group. NaN is left
+        out; a box without values is replaced by a note.
     value : str
-        The column, and the name of the vertical axis.
+        Name of the column and of the vertical axis.
     title : str
-        Above the panels.
     zero : str
-        What 0 means, written at its line.
+        Meaning of 0, written at its line.
     reference : Series, optional
         Another value of each muscle, by name, drawn as a diamond.
     reference_label : str
-        What it is.
+        Its name in the legend.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Boxes from quartile to quartile with the median; whiskers to the furthest group within 1.5
-        times that; every group as a dot. Eight muscles a row.
+        Boxes span the quartiles, with the median; whiskers extend to the furthest group within 1.5
+        interquartile ranges; each group is a dot. Eight muscles per row.
 
     Raises
     ------
     InputError
-        Nothing to draw, more series than can be told apart, or matplotlib is not installed.
+        There are no scores, or more than five series.
     """
     muscles = list(dict.fromkeys(scores["muscle"]))
     series = list(dict.fromkeys(scores["series"]))
@@ -187,7 +181,7 @@ def draw_boxes(
 def _box(panel: Any, values: Any, *, x: float, wide: float, number: int) -> None:
     look = SERIES[number]
     if not len(values):
-        # In the middle, whatever the scale.
+        # In the middle of the panel at any scale.
         where = {"transform": panel.get_xaxis_transform(), "ha": "center", "va": "center"}
         panel.text(x, 0.5, "no value", rotation=90, fontsize=TEXT - 1, **where)
         return
@@ -204,7 +198,7 @@ def _box(panel: Any, values: Any, *, x: float, wide: float, number: int) -> None
         whiskerprops=line,
         capprops=line,
     )
-    # Dots stand beside one another, the same way every time.
+    # Dots are spread evenly, not randomly, so that the figure is reproducible.
     spread = 0.16 * wide * np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
     panel.plot(x + spread, values, look.marker, color=BLACK, mfc="white", ms=2.2, mew=0.5, zorder=4)
 

@@ -1,9 +1,7 @@
-"""What all figures share: colours, line styles, sizes, and plain axes.
+"""Style of all figures (colours, lines, axes, titles), and writing them as files or SVG elements.
 
-Colours are Okabe & Ito's, which people with any colour vision tell apart; line styles, markers and
-hatches differ as well, so that a print without colour is read as easily.
-
-Figures as vector files, and as pieces of a page.
+Colours are Okabe and Ito's, which people with any colour vision can distinguish; line styles,
+markers and hatches differ as well, for prints without colour.
 """
 
 import io
@@ -20,19 +18,19 @@ if TYPE_CHECKING:
 
 
 _SETTINGS: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42}
-# Text is kept as text: it can be searched and read aloud. The fonts after the first are a little
-# narrower, so that what fitted still fits.
+# Text stays text, which can be searched and read aloud. The fonts after the first are slightly
+# narrower, so that labels still fit.
 _FONTS = "'DejaVu Sans', Verdana, Arial, Helvetica, sans-serif"
 
 
 def svg_text(figure: "Figure", /, *, name: str) -> str:
-    """Draw a figure as one ``<svg>`` element, the same every time.
+    """Return a figure as one ``<svg>`` element, identical every time.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
     name : str
-        Letters, digits and hyphens; put before every id, so that several stand on one page.
+        Letters, digits and hyphens; prefix of every id, so that ids are unique on a page.
     """
     import matplotlib
 
@@ -48,7 +46,7 @@ def svg_text(figure: "Figure", /, *, name: str) -> str:
 
 
 def write_figure(figure: "Figure", path: Path, /, *, dots: int = 200) -> None:
-    """Write a figure as the suffix of its name says; PDF holds fonts that editors can edit.
+    """Write a figure in the format of the suffix; text in a PDF stays editable.
 
     Parameters
     ----------
@@ -56,7 +54,7 @@ def write_figure(figure: "Figure", path: Path, /, *, dots: int = 200) -> None:
     path : Path
         Ends in ``.svg``, ``.pdf`` or ``.png``.
     dots : int
-        An inch, of a PNG.
+        Per inch, in a PNG.
     """
     import matplotlib
 
@@ -69,12 +67,12 @@ def write_figure(figure: "Figure", path: Path, /, *, dots: int = 200) -> None:
 BLUE, VERMILION, GREEN, BLACK = "#0072B2", "#D55E00", "#009E73", "#000000"
 ORANGE, SKY, PURPLE, GREY = "#E69F00", "#56B4E9", "#CC79A7", "#6B6B6B"
 SCALE = "cividis"
-"""Colour map whose lightness rises evenly, for any colour vision and in grey."""
+"""Colour map of monotonic lightness, for any colour vision and for grey."""
 
 TEXT = 7
 WIDTH = 7.2
-"""Of a whole page's figure, inches."""
-# Letters an inch in a legend, and what a handle takes of them.
+"""Width of a full-page figure, in inches."""
+# Letters per inch in a legend, and the width of a handle in letters.
 _LETTERS = 14
 _HANDLE = 8
 
@@ -89,9 +87,9 @@ class Look:
     line : str or tuple
         Line style of matplotlib.
     marker : str
-        Empty for none.
+        Empty: no marker.
     hatch : str
-        Of a box.
+        Hatch of a box.
     """
 
     colour: str
@@ -113,12 +111,12 @@ SERIES = (
 
 
 def new_figure(width: float, height: float, /) -> "Figure":
-    """Make an empty figure that keeps everything in it inside its edges.
+    """Return an empty figure whose layout keeps all content inside its edges.
 
     Parameters
     ----------
     width, height : float
-        Inches.
+        In inches.
 
     Raises
     ------
@@ -130,14 +128,13 @@ def new_figure(width: float, height: float, /) -> "Figure":
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError:
         raise InputError(
-            "figure: expected matplotlib to draw with, found none; install it with "
-            "'pip install matplotlib'"
+            "figures require matplotlib, which is not installed; run 'pip install matplotlib'"
         ) from None
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08))
 
 
 def plain_axes(panel: Any) -> None:
-    """Leave a panel its left and lower axis, thin, with small ticks."""
+    """Reduce the axes of a panel to the left and the lower one, thin, with small ticks."""
     panel.tick_params(labelsize=TEXT, length=2, width=0.6)
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
@@ -146,13 +143,13 @@ def plain_axes(panel: Any) -> None:
 
 
 def percent_axis(panel: Any) -> None:
-    """Make the horizontal axis one of 0 to 100 % of the cycle."""
+    """Set the horizontal axis to 0 to 100 % of the cycle."""
     panel.set_xlim(0, 100)
     panel.set_xticks([0, 50, 100])
 
 
 def title_above(figure: "Figure", lines: list[str], handles: list[Any]) -> None:
-    """Put a title and a legend above the panels, at the left, as wide as the figure allows."""
+    """Add title lines and a legend above the panels, wrapped to the width of the figure."""
     letters = int(_LETTERS * figure.get_figwidth())
     longest = max(len(str(handle.get_label())) for handle in handles) + _HANDLE
     wrapped = [part for line in lines for part in textwrap.wrap(line, letters)]
