@@ -1,4 +1,4 @@
-"""Results per muscle as text, CSV and LaTeX, and how reports write numbers."""
+"""Results per muscle as text, CSV and LaTeX; numbers and p values as reports write them."""
 
 import re
 from typing import Any
@@ -11,8 +11,6 @@ from nem2e_tf.evaluation.statistics import OVERALL
 from nem2e_tf.report.notes import differing, entry_label
 
 UNKNOWN = "–"
-WORDS = ("muscle", "95 % interval", "range", "skill's interval", "skill's range")
-"""Columns of `printed` that a LaTeX table aligns left."""
 
 
 def number(value: Any, places: int, /, *, sign: bool = False, unknown: str = UNKNOWN) -> str:
@@ -70,26 +68,26 @@ def printed(rows: pd.DataFrame, /) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Muscle, n, mean rate with interval, t, p and Holm-adjusted p; the same for skill. Blocks
-        have the range over blocks and no tests.
+        Muscle, n, mean rate with 95 % interval, t, p and Holm-adjusted p; the same for skill.
+        Blocks have the range over blocks and no tests.
     """
     blocks = bool((rows["by"] == BLOCK).all())
     columns: dict[str, list[str]] = {
         "muscle": [str(name) for name in rows["muscle"]],
         "n": [str(n) for n in rows["n"]],
     }
-    for name, of, between in (("rate", "", "95 % interval"), ("skill", "skill's ", "interval")):
+    for name in ("rate", "skill"):
         columns[name] = [number(value, 3, sign=True) for value in rows[name]]
-        columns[f"{of}{'range' if blocks else between}"] = [
+        columns[f"{name}, {'range' if blocks else '95 % interval'}"] = [
             UNKNOWN
             if pd.isna(low)
             else f"[{number(low, 3, sign=True)}, {number(high, 3, sign=True)}]"
             for low, high in zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)
         ]
         if not blocks:
-            columns[f"{of}t"] = [number(value, 2) for value in rows[f"{name}_t"]]
-            columns[f"{of}p"] = [p_value(value) for value in rows[f"{name}_p"]]
-            columns[f"{of}Holm"] = [p_value(value) for value in rows[f"{name}_p_holm"]]
+            columns[f"t ({name})"] = [number(value, 2) for value in rows[f"{name}_t"]]
+            columns[f"p ({name})"] = [p_value(value) for value in rows[f"{name}_p"]]
+            columns[f"p ({name}), Holm"] = [p_value(value) for value in rows[f"{name}_p_holm"]]
     return pd.DataFrame(columns)
 
 
@@ -104,7 +102,7 @@ def muscles_latex(summary: pd.DataFrame, /, *, cohort: str) -> str:
     for place, (label, rows) in enumerate(entries(summary), start=1):
         by = str(rows.iloc[0]["by"])
         caption = (
-            f"{label}: improvement rate against OpenSim and skill over the mean EMG pattern, "
+            f"{label}: improvement rate over OpenSim and skill over the mean EMG pattern, "
             f"{cohort}, one {by} left out at a time."
         )
         tables.append(latex_table(printed(rows), caption=caption, label=f"tab:{by}-{place}"))
@@ -112,7 +110,8 @@ def muscles_latex(summary: pd.DataFrame, /, *, cohort: str) -> str:
 
 
 def latex_table(rows: pd.DataFrame, /, *, caption: str, label: str) -> str:
-    """Return a table of text as LaTeX; the columns in `WORDS` are aligned left."""
+    """Return a table of text as LaTeX; muscles and intervals are aligned left."""
+    words = ("muscle", "interval", "range")
     return (
         rows.style.hide(axis="index")
         .format(_typeset, escape="latex")
@@ -121,7 +120,7 @@ def latex_table(rows: pd.DataFrame, /, *, caption: str, label: str) -> str:
             hrules=True,
             caption=_escaped(caption),
             label=label,
-            column_format="".join("l" if name in WORDS else "r" for name in rows.columns),
+            column_format="".join("l" if str(name).endswith(words) else "r" for name in rows),
         )
     )
 

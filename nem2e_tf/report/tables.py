@@ -1,12 +1,10 @@
-"""Tables for the terminal: which entry to choose, and on what evidence.
+"""Printed tables: the leaderboard, one table per entry with its muscles, and compared runs.
 
-Tables for LaTeX, with the package booktabs.
-
-Improvement muscle by muscle, as in the paper's Tables 2 and 3, and what it lacks beside it.
+Tables fit 100 columns; in narrower terminals cells wrap and are never cut off.
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,23 +14,24 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from nem2e_tf.evaluation.results import BLOCK, SEEDS_MEAN
+from nem2e_tf.evaluation.results import BLOCK, SEEDS_MEAN, entry_columns
 from nem2e_tf.evaluation.statistics import OVERALL
 from nem2e_tf.report.evidence import Evidence
+from nem2e_tf.report.muscles import number, p_value
 from nem2e_tf.report.notes import notes
 from nem2e_tf.report.runs import Run, read_evidence
 
 COLUMNS = 100
-"""Width of printed tables where the terminal's is unknown, in characters."""
+"""Width of printed tables if that of the terminal is unknown, in characters."""
 
 
 class Printable:
-    """Tables and notes that print: with ``print``, with rich, and at the end of a notebook cell.
+    """Tables and notes that can be printed, with ``print`` or rich, or shown by a notebook cell.
 
     Parameters
     ----------
     parts : rich renderables
-        Printed below one another.
+        Printed in this order.
     """
 
     def __init__(self, *parts: RenderableType) -> None:
@@ -52,7 +51,7 @@ class Printable:
 
 
 def table(runs: "Run | Sequence[Run]", /, *, muscles: bool = False) -> Printable:
-    """Return the tables of runs of one cohort with their notes: which entry, on what evidence.
+    """Return the leaderboard of runs of one cohort, with notes on how to read it.
 
     Parameters
     ----------
@@ -86,123 +85,102 @@ def sentence(note: str, /) -> str:
 
 
 FORMAT = 1
-UNKNOWN = "-"
+UNKNOWN = "-"  # ASCII, for consoles without Unicode
 
 
 def leaderboard(evidence: Evidence, *, by: str) -> Table:
-    """Every entry on two lines, the highest skill first: value and p above, interval below.
+    """Return a table of all entries, the highest skill first.
+
+    An entry has two lines: values with p, and their intervals.
 
     Parameters
     ----------
     evidence : Evidence
-        See `gather`.
     by : str
-        Which kind of groups.
-
-    Returns
-    -------
-    rich.table.Table
-        Readable at 100 columns; cells are folded, never cut, where there are fewer.
+        Kind of groups.
     """
-    rows = evidence.summary[
-        (evidence.summary["by"] == by) & (evidence.summary["muscle"] == OVERALL)
+    rows = evidence.summary[evidence.summary["by"] == by]
+    n_muscles = rows["muscle"].nunique() - 1
+    rows = rows[rows["muscle"] == OVERALL].sort_values("skill", ascending=False, kind="stable")
+    n = int(rows["n"].max()) if len(rows) else 0
+    split = f"Leave one {by} out: {n} {by}s"
+    if by == BLOCK:
+        split = f"{n} blocks of cycles, each left out in turn"
+    table = _table(
+        f"{split}, mean over {n_muscles} muscles",
+        ("entry", "n", "rate", "skill", "r, lag", f"RMSE - {evidence.baseline}"),
+        right=("n",),
+        gap=2,
+    )
+    # Settings that differ between entries have a line of their own.
+    extra = [
+        name for name in ("run", "recipe", "variant") if name in rows and rows[name].nunique() > 1
     ]
-    n_muscles = evidence.summary.loc[evidence.summary["by"] == by, "muscle"].nunique() - 1
-    table = _table(f"{_groups(by, _most(rows['n']))}, mean over {n_muscles} muscles", gap=2)
-    for name, justify in (
-        ("entry", "left"),
-        ("n", "right"),
-        ("rate", "left"),
-        ("skill", "left"),
-        ("r, lag", "left"),
-        (f"RMSE - {evidence.baseline}", "left"),
-    ):
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    extra = _extra(rows)
-    for _, row in rows.sort_values("skill", ascending=False, kind="stable").iterrows():
+    for _, row in rows.iterrows():
         settings = f"{row['pattern']} {row['targets']} {row['output']}"
-        more = " ".join(str(row[column]) for column in extra)
-        table.add_row(
-            *_cells(
-                "\n".join(part for part in (row["model"], settings, more) if part),
-                str(row["n"]),
-                _value(row, "rate"),
-                _value(row, "skill"),
-                _shape(row),
-                _against(evidence, row),
-            )
-        )
+        more = " ".join(str(row[name]) for name in extra)
+        entry = "\n".join(filter(None, (row["model"], settings, more)))
+        table.add_row(*_cells(entry, str(row["n"]), *_scores(evidence, row)))
     return table
 
 
 def muscle_tables(evidence: Evidence, *, by: str) -> list[Table]:
-    """One table an entry, one row a muscle.
+    """Return one table per entry with one row per muscle.
 
     Parameters
     ----------
     evidence : Evidence
-        See `gather`.
     by : str
-        Which kind of groups.
+        Kind of groups.
     """
     summary = evidence.summary[evidence.summary["by"] == by]
-    keys = [*(["run"] if "run" in summary else []), "model", "pattern", "targets", "output"]
-    keys += ["recipe", "variant"]
+    keys = [name for name in entry_columns(summary) if name != "by"]
+    errors = ("simulated", "mean_pattern", "refined")
+    heads = ("muscle", "n", "OpenSim", "pattern", "refined", "rate", "skill", "r, lag")
     tables = []
     for key, entry in summary.groupby(keys, sort=False):
-        words = [str(word) for word in key if word != SEEDS_MEAN]
-        table = _table(" ".join(words), gap=1)
-        for name in ("muscle", "n", "OpenSim", "pattern", "refined", "rate", "skill", "r, lag"):
-            left = name in ("muscle", "rate", "skill", "r, lag")
-            table.add_column(name, justify="left" if left else "right", overflow="fold")
-        table.add_column(f"RMSE - {evidence.baseline}", overflow="fold")
+        table = _table(
+            " ".join(str(word) for word in key if word != SEEDS_MEAN),
+            (*heads, f"RMSE - {evidence.baseline}"),
+            right=("n", "OpenSim", "pattern", "refined"),
+            gap=1,
+        )
         for _, row in entry.iterrows():
             places = _places(row["rmse_simulated"], row["rmse_refined"])
-            table.add_row(
-                *_cells(
-                    row["muscle"],
-                    str(row["n"]),
-                    *(
-                        _number(row[f"rmse_{name}"], places)
-                        for name in ("simulated", "mean_pattern", "refined")
-                    ),
-                    _value(row, "rate"),
-                    _value(row, "skill"),
-                    _shape(row),
-                    _against(evidence, row),
-                )
-            )
+            values = [number(row[f"rmse_{name}"], places, unknown=UNKNOWN) for name in errors]
+            cells = (row["muscle"], str(row["n"]), *values, *_scores(evidence, row))
+            table.add_row(*_cells(*cells))
         tables.append(table)
     return tables
 
 
 def comparison_table(rows: pd.DataFrame) -> Table:
-    """Compare two runs, a row an entry and muscle.
+    """Return a table of two compared runs, one row per entry and muscle.
 
     Parameters
     ----------
     rows : DataFrame
-        See `nem2e_tf.report.comparing.compare`.
+        See `nem2e_tf.report.comparing.compare_results`.
     """
-    table = _table("Difference: second - first", gap=2)
-    for name in ("entry", "muscle", "n", "RMSE", "difference", "rate", "skill"):
-        right = name in ("n", "rate", "skill")
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+    table = _table(
+        "Difference: second - first",
+        ("entry", "muscle", "n", "RMSE", "difference", "rate", "skill"),
+        right=("n", "rate", "skill"),
+        gap=2,
+    )
     for _, row in rows.iterrows():
         places = _places(row["rmse_first"], row["rmse_second"])
+        errors = (number(row[f"rmse_{n}"], places, unknown=UNKNOWN) for n in ("first", "second"))
+        differences = (
+            number(row[f"{name}_difference"], 3, sign=True, unknown=UNKNOWN)
+            for name in ("rate", "skill")
+        )
         against = f"\nagainst {row['against']}" if row["against"] else ""
         variant = "" if row["variant"] == SEEDS_MEAN else f" {row['variant']}"
-        table.add_row(
-            *_cells(
-                f"{row['model']}\n{row['pattern']}{variant}{against}",
-                row["muscle"],
-                str(row["n"]),
-                f"{_number(row['rmse_first'], places)} ->\n{_number(row['rmse_second'], places)}",
-                _with_interval(row, "difference", places),
-                _number(row["rate_difference"], 3, sign="+"),
-                _number(row["skill_difference"], 3, sign="+"),
-            )
-        )
+        entry = f"{row['model']}\n{row['pattern']}{variant}{against}"
+        difference = _with_interval(row, "difference", places)
+        cells = (entry, row["muscle"], str(row["n"]), " ->\n".join(errors), difference)
+        table.add_row(*_cells(*cells, *differences))
     return table
 
 
@@ -226,54 +204,45 @@ def to_json(evidence: Evidence, /) -> dict[str, Any]:
     }
 
 
-def _table(title: str, *, gap: int) -> Table:
-    # The box itself puts one space between columns.
-    return Table(
+def _table(title: str, heads: Sequence[str], *, right: Sequence[str], gap: int) -> Table:
+    table = Table(
         title=Text(title),
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
+        # The box itself puts one space between columns.
         padding=(0, gap - 1, 0, 0),
     )
+    for head in heads:
+        table.add_column(head, justify="right" if head in right else "left", overflow="fold")
+    return table
 
 
-def _cells(*values: str) -> Iterable[Text]:
-    # Plain text: rich would take brackets for markup.
+def _cells(*values: str) -> list[Text]:
+    # As Text, because rich would read brackets in strings as markup.
     return [Text(value, overflow="fold") for value in values]
 
 
-def _groups(by: str, n: int) -> str:
-    if by == BLOCK:
-        return f"{n} blocks of cycles, each left out in turn"
-    return f"Leave one {by} out: {n} {by}s"
-
-
-def _most(values: pd.Series) -> int:
-    return int(values.max()) if len(values) else 0
-
-
-def _extra(rows: pd.DataFrame) -> list[str]:
-    """Settings worth a line of their own: those that differ between entries."""
-    return [
-        column
-        for column in ("run", "recipe", "variant")
-        if column in rows and rows[column].nunique() > 1
-    ]
-
-
-def _value(row: "pd.Series[Any]", name: str) -> str:
-    decimals = 3 if not abs(row[name]) >= 10 else 1
-    return _with_interval(row, name, decimals)
+def _scores(evidence: Evidence, row: "pd.Series[Any]") -> tuple[str, ...]:
+    """Rate, skill, shape and timing, and the difference from the baseline."""
+    lag = number(row["lag_ms"], 0, sign=True, unknown=UNKNOWN)
+    return (
+        *(
+            _with_interval(row, name, 1 if abs(row[name]) >= 10 else 3)
+            for name in ("rate", "skill")
+        ),
+        f"{number(row['r'], 2, unknown=UNKNOWN)}\n{lag if lag == UNKNOWN else f'{lag} ms'}",
+        _against(evidence, row),
+    )
 
 
 def _against(evidence: Evidence, row: "pd.Series[Any]") -> str:
     table = evidence.comparison
     if table.empty:
         return UNKNOWN
-    keys = ["by", "model", "pattern", "targets", "output", "recipe", "variant", "muscle"]
-    keys += ["run"] if "run" in table else []
+    keys = [*entry_columns(table), "muscle"]
     same = table[np.logical_and.reduce([table[key] == row[key] for key in keys])]
     if same.empty:
         return UNKNOWN
@@ -282,24 +251,17 @@ def _against(evidence: Evidence, row: "pd.Series[Any]") -> str:
 
 
 def _with_interval(row: "pd.Series[Any]", name: str, decimals: int) -> str:
-    if np.isnan(row[name]):
-        return UNKNOWN
-    first = f"{row[name]:+z.{decimals}f}"
+    """Value and adjusted p, and under them the interval."""
+    value, low, high = (
+        number(row[column], decimals, sign=True, unknown=UNKNOWN)
+        for column in (name, f"{name}_low", f"{name}_high")
+    )
+    if value == UNKNOWN:
+        return value
     p = row[f"{name}_p_holm"]
     if not np.isnan(p):
-        first += " p<.001" if p < 0.001 else f" p={p:.3f}".replace("=0.", "=.")
-    if np.isnan(row[f"{name}_low"]):
-        return first
-    return f"{first}\n[{row[f'{name}_low']:+z.{decimals}f}, {row[f'{name}_high']:+z.{decimals}f}]"
-
-
-def _shape(row: "pd.Series[Any]") -> str:
-    lag = UNKNOWN if np.isnan(row["lag_ms"]) else f"{row['lag_ms']:+z.0f} ms"
-    return f"{_number(row['r'], 2)}\n{lag}"
-
-
-def _number(value: float, decimals: int, *, sign: str = "-") -> str:
-    return UNKNOWN if np.isnan(value) else f"{value:{sign}z.{decimals}f}"
+        value += f" p{'' if p < 0.001 else '='}{p_value(p)}"
+    return value if low == UNKNOWN else f"{value}\n[{low}, {high}]"
 
 
 def _places(*errors: float) -> int:
@@ -309,7 +271,7 @@ def _places(*errors: float) -> int:
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values for ``json.dumps``; NaN is None."""
+    """Return rows as plain values for ``json.dumps``; NaN is None."""
     return [
         {str(name): _plain(value) for name, value in row.items()}
         for row in table.to_dict(orient="records")

@@ -76,7 +76,7 @@ def test_made_up_runs_without_plan_or_cohort_still_give_a_page(tmp_path):
     assert "semimem: EMG is known in no group" in said
     assert "No loss curves" in said
     assert "No traces, and no metrics of the curves' size, shape and timing: the cohort" in said
-    assert "Uses also those of whom some muscles are missing" in said
+    assert "Groups with missing muscles are included" in said
 
 
 def test_one_group_has_neither_interval_nor_test(tmp_path):

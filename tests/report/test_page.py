@@ -140,7 +140,7 @@ def test_page_says_what_the_mean_pattern_reaches_and_who_adds(real):
     assert "inputs 32" in said
     assert "+0.480 [+0.200, +0.700]" in said
     assert "A note." in said
-    by_muscle = said[said.index("Control shortcut: inputs 32, by muscle.") :]
+    by_muscle = said[said.index("Control shortcut: inputs 32, per muscle.") :]
     assert ".024 .031" in by_muscle, "Holm's p, and the paper's over inputs"
 
 
@@ -157,7 +157,11 @@ def test_effect_sizes_and_curves_are_on_the_page_and_beside_it(real):
     said = text_of(real / "report" / "report.html")
     tables = {path.stem: pd.read_csv(path) for path in (real / "report/tables").glob("*.csv")}
     results = read_results(real / "run" / "results.csv")
-    for head in ("Effect sizes, rank tests and power", "Seeds apart from", "Mixed-effects models"):
+    for head in (
+        "Effect sizes, rank tests and power",
+        "Variance between seeds",
+        "Mixed-effects models",
+    ):
         assert head in said
     entry = "model == 'affine' and pattern == 'all-entire' and muscle == 'soleus'"
     own = results.query(f"{entry} and seed != 'ensemble'")

@@ -1,4 +1,4 @@
-"""Tables of a page: columns are described once, rows are written from them for the template."""
+"""Tables of the page: columns describe how the rows of a DataFrame are written and sorted."""
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ class Column:
     sign : bool
         Write + as well as -.
     explain : str
-        Shown when the pointer rests on the head.
+        Shown when the pointer is on the head.
     small : callable, optional
         From a row to the text under a value, instead of an interval.
     infinite : str
@@ -77,7 +77,7 @@ class Column:
 
 
 class Cell(NamedTuple):
-    """A value as it is shown, what is under it, what it is sorted by, and its CSS class."""
+    """Text of a value, smaller text under it, key that it is sorted by, and CSS class."""
 
     text: str
     small: str = ""
@@ -96,25 +96,25 @@ class Table:
 
     @property
     def id(self) -> str:
-        """Name of the caption on the page."""
+        """Id of the caption."""
         return f"table-{zlib.crc32(self.caption.encode()):08x}"
 
 
 def table(
     rows: pd.DataFrame, columns: Sequence[Column], /, *, caption: str, sortable: bool = True
 ) -> Table:
-    """Write the rows of a DataFrame in columns."""
+    """Return the rows of a DataFrame, written in columns."""
     cells = [[column.cell(row) for column in columns] for row in rows.to_dict("records")]
     return Table(caption, columns, cells, sortable)
 
 
 def with_entry(rows: pd.DataFrame, settings: Sequence[str], /) -> pd.DataFrame:
-    """Add the column ``entry``: model and the settings that distinguish entries."""
+    """Add the column ``entry``: the model and the settings that distinguish entries."""
     return rows.assign(entry=[entry_label(row, settings) for _, row in rows.iterrows()])
 
 
 def reasons(rows: pd.DataFrame, /, *, of: Sequence[str] = ()) -> list[str]:
-    """Collect the notes of rows, each once with its entries.
+    """Collect the notes of rows: each once, with the entries that it applies to.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-// Sorts a table by the column whose head is clicked, and copies a paragraph.
+// Sorts a table by the column whose head is clicked; copies the methods paragraph.
 'use strict';
 for (const table of document.querySelectorAll('table.sortable')) {
   const heads = [...table.tHead.rows[0].cells];
@@ -14,7 +14,7 @@ for (const table of document.querySelectorAll('table.sortable')) {
       return cell.dataset.value === undefined ? NaN : Number(cell.dataset.value);
     };
     const empty = value => Number.isNaN(value) || value === '';
-    // What is unknown stands last, whichever way it is sorted.
+    // Unknown values come last in either direction.
     const rows = [...body.rows].map((row, place) => ({ row, place, value: key(row) }));
     rows.sort((a, b) => {
       if (empty(a.value) || empty(b.value))
@@ -26,7 +26,7 @@ for (const table of document.querySelectorAll('table.sortable')) {
     body.append(...rows.map(item => item.row));
     heads.forEach(other => other.removeAttribute('aria-sort'));
     head.setAttribute('aria-sort', up ? 'ascending' : 'descending');
-    if (said) said.textContent = 'Sorted by ' + head.textContent + (up ? ', rising' : ', falling');
+    if (said) said.textContent = 'Sorted by ' + head.textContent + (up ? ', ascending' : ', descending');
   }));
 }
 for (const button of document.querySelectorAll('button.copy')) {
@@ -38,7 +38,7 @@ for (const button of document.querySelectorAll('button.copy')) {
     const chosen = window.getSelection();
     chosen.removeAllRanges();
     chosen.addRange(range);
-    // Files opened from a disk may not use the newer clipboard; the text stays selected.
+    // Pages opened from a file may not use navigator.clipboard; the text stays selected.
     button.textContent = document.execCommand('copy') ? 'Copied' : 'Selected';
   });
 }

@@ -1,7 +1,7 @@
-"""The evidence as one HTML page that needs no network and no other file.
+"""The evidence as one HTML page that requires no network and no other file.
 
-Sections are data (`nem2e_tf.report.page.sections`); ``templates/page.html.jinja`` lays them out,
-with ``page.css`` and ``page.js`` inside. Values are escaped by the template.
+`nem2e_tf.report.page.sections` returns the data of each section; the templates lay them out, escape
+every value, and include ``page.css`` and ``page.js``.
 """
 
 import functools
@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nem2e_tf.controls import blind
+from nem2e_tf.controls.blind import input_blind, sentences
 from nem2e_tf.controls.results import ControlResults
 from nem2e_tf.report.evidence import Evidence, Further
 from nem2e_tf.report.methods import methods
-from nem2e_tf.report.notes import notes
 from nem2e_tf.report.page import sections
 from nem2e_tf.report.pictures import Picture
 
@@ -40,10 +39,10 @@ class Content:
     further : Further
         Further statistics, and metrics of the curves.
     pictures : sequence of (Picture, str)
-        Each with its ``<svg>``.
+        Each with its SVG element.
     controls : sequence of ControlResults
     missing : sequence of str
-        What there are no numbers of, and why.
+        Missing results, and why they are missing.
     """
 
     evidence: Evidence
@@ -65,77 +64,54 @@ class Content:
         return str(self.header.get("cohort", {}).get("name") or "unnamed cohort")
 
 
-def page(content: Content, /) -> str:
-    """Write the page.
+HEADS = {
+    "missing": "Missing results",
+    "in_short": "Summary",
+    "leaderboard": "Leaderboard",
+    "figures": "Figures",
+    "muscles": "Results per muscle",
+    "patterns": "Input patterns compared",
+    "curves": "Amplitude, shape and timing of the curves",
+    "further": "Further statistics",
+    "controls": "Controls",
+    "methods": "Methods",
+    "runs": "Runs",
+}
+"""Heads of the sections, in their order; each is a macro of ``templates/sections.html.jinja``."""
 
-    Returns
-    -------
-    str
-        A complete HTML document that loads no other file.
-    """
-    table = blind.input_blind(content.results)
-    kinds = content.evidence.kinds()
-    heads = {by: f": {by}s left out" if len(kinds) > 1 else "" for by in kinds}
-    parts = [
-        ("missing", "missing", "What is missing", content.missing),
-        *(
-            ("in_short", f"in-short-{by}", f"In short{head}", blind.sentences(table, by=by))
-            for by, head in heads.items()
-        ),
-        *(
-            (
-                "leaderboard",
-                f"leaderboard-{by}",
-                f"Leaderboard{head}",
-                {
-                    "table": sections.leaderboard(content.evidence, table, by=by),
-                    "notes": notes(content.evidence, by=by),
-                },
-            )
-            for by, head in heads.items()
-        ),
-        ("figures", "figures", "Figures", content.pictures),
-        (
-            "muscles",
-            "muscles",
-            "Muscle by muscle",
-            sections.muscles(content.evidence, cohort=content.cohort),
-        ),
-        ("patterns", "patterns", "Between input patterns", sections.patterns(content.results)),
-        (
-            "curves",
-            "curves",
-            "Size, shape and timing of the curves",
-            sections.curves(content.further),
-        ),
-        (
-            "further",
-            "further",
-            "Further statistics",
-            sections.further_statistics(content.further),
-        ),
-        ("controls", "controls", "Controls", {"all": [*map(sections.control, content.controls)]}),
-        (
-            "methods",
-            "methods",
-            "Methods",
-            methods(list(content.headers.values()), content.results),
-        ),
-        (
-            "runs",
-            "runs",
-            "Runs",
-            {name: sections.facts(header) for name, header in content.headers.items()},
-        ),
-    ]
+
+def page(content: Content, /) -> str:
+    """Return the page: a complete HTML document that loads no other file."""
+    evidence = content.evidence
+    blind = input_blind(content.results)
+    shown: dict[str, Any] = {
+        "missing": content.missing,
+        "figures": content.pictures,
+        "muscles": sections.muscles(evidence, cohort=content.cohort),
+        "patterns": sections.patterns(content.results),
+        "curves": sections.curves(content.further),
+        "further": sections.further_statistics(content.further),
+        "controls": {"all": [*map(sections.control, content.controls)]},
+        "methods": methods(list(content.headers.values()), content.results),
+        "runs": {name: sections.facts(header) for name, header in content.headers.items()},
+    }
+    per_group = {
+        "in_short": lambda by: sentences(blind, by=by),
+        "leaderboard": lambda by: sections.leaderboard(evidence, blind, by=by),
+    }
+    parts = []
+    for kind, head in HEADS.items():
+        if kind in per_group:
+            name = kind.replace("_", "-")
+            for by in evidence.kinds():
+                which = f"{head}: {by}s left out" if len(evidence.kinds()) > 1 else head
+                parts.append((kind, f"{name}-{by}", which, per_group[kind](by)))
+        elif shown[kind]:
+            parts.append((kind, kind, head, shown[kind]))
     return (
         templates()
         .get_template("page.html.jinja")
-        .render(
-            content=content,
-            subtitle=_subtitle(content),
-            sections=[part for part in parts if part[-1]],
-        )
+        .render(content=content, subtitle=_subtitle(content), sections=parts)
     )
 
 

@@ -1,6 +1,7 @@
-"""What each section of a page shows, as plain data for the template of the same name.
+"""Data of each section of the page, for the macro of the same name in the templates.
 
-A function returns None where its section has nothing to show.
+Tables are described by columns (`nem2e_tf.report.page.columns`). A function returns None if its
+section is empty.
 """
 
 import base64
@@ -16,7 +17,7 @@ from nem2e_tf.evaluation.results import BLOCK, SETTINGS, entry_columns
 from nem2e_tf.evaluation.statistics import OVERALL
 from nem2e_tf.report.evidence import Evidence, Further
 from nem2e_tf.report.muscles import csv_text, entries, muscles_latex, printed
-from nem2e_tf.report.notes import WORDS, differing, settings_of, shared
+from nem2e_tf.report.notes import WORDS, differing, notes, settings_of, shared
 from nem2e_tf.report.page.columns import Column, Table, reasons, table, with_entry
 
 Section = dict[str, Any]
@@ -25,44 +26,23 @@ ENTRY = Column("entry", "entry", "text")
 MUSCLE = Column("muscle", "muscle", "text")
 N = Column("n", "n", places=0)
 
-VERDICTS = {
-    "adds": "adds skill",
-    "unclear": "not shown",
-    "worse": "worse",
-    "unknown": "unknown",
-}
-"""Words for a verdict of `nem2e_tf.controls.blind.input_blind`."""
+VERDICTS = {"adds": "above 0", "unclear": "unclear", "worse": "below 0", "unknown": "unknown"}
+"""Words for the verdicts of `nem2e_tf.controls.blind.input_blind`."""
 
 METRICS = {
-    "nrmse": ("RMSE / range", 3, "RMSE over the range of the measured curve; 0 is perfect"),
-    "r2": ("R²", 2, "1 is perfect; below 0 the mean of the measured curve is nearer"),
-    "r": ("r", 2, "Pearson's: shape alone"),
-    "lag_ms": ("lag, ms", 0, "shift of best match of the whole curve; above 0 is late"),
-    "peak_ms": ("peak, ms", 0, "above 0 is late"),
-    "onset_ms": ("onset, ms", 0, "of the main burst, at a fifth of its height; above 0 is late"),
-    "offset_ms": ("offset, ms", 0, "of the main burst, at a fifth of its height; above 0 is late"),
+    "nrmse": ("RMSE / range", 3, "RMSE divided by the range of the measured curve; 0 is perfect"),
+    "r2": ("R²", 2, "1 is perfect; below 0: worse than the mean of the measured curve"),
+    "r": ("r", 2, "Pearson's correlation: shape only"),
+    "lag_ms": ("lag, ms", 0, "shift of the best match of the whole curve; above 0: late"),
+    "peak_ms": ("peak, ms", 0, "error of the time of the peak; above 0: late"),
+    "onset_ms": ("onset, ms", 0, "of the main burst, at 20 % of its height; above 0: late"),
+    "offset_ms": ("offset, ms", 0, "of the main burst, at 20 % of its height; above 0: late"),
 }
-"""What is shown of `nem2e_tf.evaluation.curves.METRICS`: head, decimals, explanation."""
+"""Metrics shown, of `nem2e_tf.evaluation.curves.METRICS`: head, decimals, explanation."""
 
 MEASURES = {"rate": "rate", "skill": "skill", "difference": "RMSE - OpenSim"}
 # An entry is not compared with itself.
 _ITSELF = {"opensim": ("rate", "difference"), "mean-pattern": ("skill",)}
-
-QUESTIONS = {
-    "blind": "What does the mean EMG pattern reach, which never looks at its input?",
-    "oracle": "How much of the improvement is merely scaling? Each entry's gain over OpenSim, "
-    "split into what the right amplitude, the right timing and the rest (shape) are worth.",
-    "shortcut": "Inputs changed in frequency and phase (the paper's control): a refiner that uses "
-    "its input gets worse; one that learned the mean pattern does not. In the paper 32 such inputs "
-    "into the model of the walking soleus, one-entire, gave a mean rate of +0.48 (p = .001).",
-    "wrong-subject": "Inputs of another subject: a refiner that uses what is particular to a "
-    "person gets worse.",
-    "shuffle": "EMG shuffled between cycles: nothing is left to learn, so skill must vanish. The "
-    "share of tests that find skill all the same, beside the nominal one.",
-    "attention": "Are attention weights faithful? Masking the most attended inputs should hurt "
-    "more than masking as many at random.",
-}
-"""What a control asks, by its name."""
 
 CONTROL_COLUMNS = (
     N,
@@ -89,11 +69,11 @@ CONTROL_COLUMNS = (
     Column("p difference (Holm)", "difference_p_holm", "p"),
     Column("p over inputs", "inputs_p", "p"),
 )
-"""Numbers of a control, in this order, where it has them."""
+"""Columns of controls, in this order; a control has some of them."""
 
 
 class Link(NamedTuple):
-    """A file that the page holds in itself."""
+    """A file embedded in the page."""
 
     label: str
     name: str
@@ -101,12 +81,12 @@ class Link(NamedTuple):
 
 
 def link(label: str, name: str, text: str, /, *, kind: str = "text/csv") -> Link:
-    """Put a file into a link."""
+    """Return a link that contains a file."""
     return Link(label, name, f"data:{kind};base64,{base64.b64encode(text.encode()).decode()}")
 
 
-def leaderboard(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> Table:
-    """Every entry of one kind of groups with its evidence, the highest skill first.
+def leaderboard(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> Section:
+    """Table of every entry, the highest skill first, and notes on how to read it.
 
     Parameters
     ----------
@@ -114,11 +94,11 @@ def leaderboard(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> Table
     blind : DataFrame
         See `nem2e_tf.controls.blind.input_blind`.
     by : str
-        Which kind of groups.
+        Kind of groups.
     """
     rows = _together(evidence, blind, by=by)
     blocks = by == BLOCK
-    between = "range of the blocks" if blocks else "95 % interval"
+    between = "range over blocks" if blocks else "95 % interval"
     settings = differing(rows)
     for name in settings:
         words = rows[name].astype(str)
@@ -128,49 +108,53 @@ def leaderboard(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> Table
     columns = [
         Column("entry", "model", "text"),
         *(Column(name, name, "text") for name in settings),
-        Column("n", "n", places=0, explain=f"{by}s left out with a result"),
+        Column("n", "n", places=0, explain=f"number of {by}s with a result"),
         Column("rate", "rate", "interval", sign=True,
-               explain=f"against OpenSim: below 0 is better; {between}"),
-        Column("p rate", "rate_p_holm", "p", explain=tested),
+               explain=f"improvement rate; below 0: better than OpenSim; {between}"),
+        Column("p (rate)", "rate_p_holm", "p", explain=tested),
         Column("mean pattern's share", "share", "percent", 0,
-               explain="how much of the gain over OpenSim the mean EMG pattern alone reaches"),
+               explain="share of the gain over OpenSim that the mean EMG pattern reaches as well"),
         Column("skill", "skill", "interval", sign=True,
-               explain=f"over the mean EMG pattern: above 0 is better; {between}"),
-        Column("p skill", "skill_p_holm", "p", explain=tested),
+               explain=f"above 0: better than the mean EMG pattern; {between}"),
+        Column("p (skill)", "skill_p_holm", "p", explain=tested),
         Column("skill is", "verdict_text", "text", style="verdict"),
         Column("RMSE", "rmse_refined", places=4),
-        Column("r", "r", places=2, explain="mean of the cycles"),
-        Column("lag, ms", "lag_ms", places=0, sign=True, explain="above 0 is late"),
+        Column("r", "r", places=2, explain="Pearson's correlation, mean over cycles"),
+        Column("lag, ms", "lag_ms", places=0, sign=True, explain="above 0: late"),
         Column(f"RMSE - {base}", "difference_base", "interval", 4, sign=True,
-               explain=f"below 0 is better than {base}"),
-        Column("p", "difference_base_p_holm", "p", explain=f"of the difference from {base}"),
+               explain=f"below 0: better than {base}"),
+        Column("p (RMSE)", "difference_base_p_holm", "p",
+               explain=f"paired t test of the difference from {base}, Holm-adjusted"),
         Column("epochs", "epochs", places=0,
-               explain="kept, mean of the fits; 0 for closed forms"),
+               explain="epoch kept, mean over fits; 0 for closed forms"),
         Column("fit, s", "seconds", places=1,
-               explain="training time of a fit, which many share"),
+               explain="training time per fit; fits of a chunk share it equally"),
     ]  # fmt: skip
     dropped = {"rate_p_holm", "skill_p_holm", "difference_base_p_holm"} if blocks else set()
     if rows["difference_base"].isna().all():
         dropped |= {"difference_base", "difference_base_p_holm"}
     n_muscles = evidence.summary.loc[evidence.summary["by"] == by, "muscle"].nunique() - 1
-    caption = f"Leaderboard: {by}s left out in turn, mean over {n_muscles} muscles, {between}."
+    caption = f"Leave one {by} out, mean over {n_muscles} muscles, {between}."
     same = shared(rows)
-    return table(
-        rows,
-        [column for column in columns if column.name not in dropped],
-        caption=f"{caption}{f' All entries: {same}.' if same else ''}",
-    )
+    return {
+        "table": table(
+            rows,
+            [column for column in columns if column.name not in dropped],
+            caption=f"{caption}{f' All entries: {same}.' if same else ''}",
+        ),
+        "notes": notes(evidence, by=by),
+    }
 
 
 def _together(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> pd.DataFrame:
-    """Put the overall rows of all tables side by side, the highest skill first."""
+    """Join the overall rows of all tables, the highest skill first."""
     rows = evidence.summary
     rows = rows[(rows["by"] == by) & (rows["muscle"] == OVERALL)]
     keys = entry_columns(rows)
     verdicts = blind[blind["muscle"] == OVERALL][[*keys, "share", "verdict"]]
     rows = rows.merge(verdicts, on=keys, how="left", validate="one_to_one")
     reference = rows["model"] == "mean-pattern"
-    rows["verdict_text"] = rows["verdict"].map(VERDICTS).where(~reference, "the reference")
+    rows["verdict_text"] = rows["verdict"].map(VERDICTS).where(~reference, "reference")
     rows["verdict"] = rows["verdict"].where(~reference, "")
     names = ["difference", "difference_low", "difference_high", "difference_p_holm"]
     new = [name.replace("difference", "difference_base") for name in names]
@@ -185,7 +169,7 @@ def _together(evidence: Evidence, blind: pd.DataFrame, /, *, by: str) -> pd.Data
 
 
 def muscles(evidence: Evidence, /, *, cohort: str) -> list[Section]:
-    """Tables of every entry per muscle, and files with them, for each kind of groups."""
+    """One table per entry with one row per muscle, and files with them, per kind of groups."""
     found = []
     for by in evidence.kinds():
         summary = evidence.summary[evidence.summary["by"] == by]
@@ -196,7 +180,7 @@ def muscles(evidence: Evidence, /, *, cohort: str) -> list[Section]:
                 MUSCLE,
                 *(Column(name, name, "written") for name in map(str, list(text)[1:])),
             ]
-            caption = f"{label}: improvement rate and skill."
+            caption = f"{label}: improvement rate and skill per muscle."
             tables.append((label, table(text, columns, caption=caption, sortable=False)))
         latex = muscles_latex(summary, cohort=cohort)
         files = [
@@ -208,10 +192,10 @@ def muscles(evidence: Evidence, /, *, cohort: str) -> list[Section]:
 
 
 def pattern_table(results: pd.DataFrame, /) -> pd.DataFrame:
-    """Compare the rates under each two input patterns; empty if there is only one.
+    """Compare the rates of each two input patterns; empty if there is only one pattern.
 
-    Entries of several runs are compared with one another if each pattern has a single one, as in
-    the paper, and otherwise within their run.
+    Entries of different runs are compared with each other only if each pattern has a single entry,
+    as in the paper; otherwise entries are compared within their run.
     """
     if "run" in results:
         known = results[["run", *SETTINGS]].drop_duplicates()
@@ -233,13 +217,13 @@ def patterns(results: pd.DataFrame, /) -> Section | None:
         N,
         Column("difference of rates", "difference", sign=True),
         Column("Tukey p", "tukey_p", "p",
-               explain="as in the paper; takes the patterns for groups of different people"),
+               explain="as in the paper; treats the patterns as independent groups"),
         Column("paired p", "paired_p", "p"),
         Column("paired p, Holm", "paired_p_holm", "p",
-               explain="the same people under each pattern"),
+               explain="paired t test: the same subjects under each pattern"),
         *([Column("note", "notes", "long")] if rows["notes"].any() else []),
     ]  # fmt: skip
-    caption = "Mean rate under the first pattern minus that under the second."
+    caption = "Mean improvement rate of the first pattern minus that of the second."
     return {
         "table": table(rows, columns, caption=caption),
         "files": [link("CSV", "patterns.csv", csv_text(rows))],
@@ -247,7 +231,7 @@ def patterns(results: pd.DataFrame, /) -> Section | None:
 
 
 def curves(further: Further, /) -> Section | None:
-    """Metrics of held-out curves, or why there are none."""
+    """Metrics of the curves of test cycles, or why there are none."""
     found = further.curves
     if found.empty:
         return {"missing": further.missing} if further.missing else None
@@ -259,17 +243,19 @@ def curves(further: Further, /) -> Section | None:
         Column(head, name, "interval", places, sign=name.endswith("_ms"), explain=explain)
         for name, (head, places, explain) in METRICS.items()
     ]
-    between = "range of the blocks" if (found["by"] == BLOCK).all() else "95 % interval"
+    between = "range over blocks" if (found["by"] == BLOCK).all() else "95 % interval"
     return {
         "missing": further.missing,
         "table": table(
-            overall, [ENTRY, N, *columns], caption=f"Curves, mean over muscles, {between}."
+            overall,
+            [ENTRY, N, *columns],
+            caption=f"Metrics of the curves, mean over muscles, {between}.",
         ),
         "notes": reasons(overall),
         "muscles": table(
             rows[rows["muscle"] != OVERALL],
             [ENTRY, MUSCLE, N, *columns],
-            caption=f"Curves by muscle, {between}.",
+            caption=f"Metrics of the curves per muscle, {between}.",
         ),
         "files": [link("CSV", "curves.csv", further.files()["curves.csv"])],
     }
@@ -291,7 +277,7 @@ def _metrics_side_by_side(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def _notes(part: pd.DataFrame, *, most: int) -> list[str]:
-    """Notes of a row; one that all metrics share does not name them."""
+    """Notes of a row; a note that all metrics share does not name them."""
     noted = part[part["notes"] != ""]
     if len(noted) == len(part) and noted["notes"].nunique() == 1:
         return [str(noted["notes"].iloc[0])]
@@ -323,7 +309,7 @@ def further_statistics(further: Further, /) -> Section | None:
 
 
 def _compared(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows without those that compare an entry with itself, with what names them."""
+    """Leave out rows that compare an entry with itself; add the columns that name the others."""
     if rows.empty:
         return rows
     itself = [row["measure"] in _ITSELF.get(row["model"], ()) for _, row in rows.iterrows()]
@@ -339,36 +325,42 @@ def _effects(rows: pd.DataFrame) -> Section:
     size = [
         N,
         Column("mean", "mean", sign=True),
-        Column("SD", "sd", explain="over those left out"),
-        Column("dz", "dz", places=2, sign=True, explain="Cohen's: mean / SD"),
+        Column("SD", "sd", explain="standard deviation over groups"),
+        Column("dz", "dz", places=2, sign=True, explain="Cohen's dz: mean / SD"),
         Column("gz", "gz", "interval", 2, sign=True,
-               explain="Hedges': dz without its small-sample bias; 95 % interval"),
+               explain="Hedges' gz: dz corrected for small-sample bias; 95 % interval"),
     ]  # fmt: skip
     power = [
         Column("power", "power", places=2,
-               explain="of the t test with this n, if the true effect is gz"),
+               explain="power of the t test with this n if the true effect is gz"),
         Column("n needed", "n_needed", places=0, small=_at_least, infinite="> 100 000",
-               explain="for a power of 0.8 if the true effect is gz; below it, at the end of gz's "
-               "interval further from 0"),
+               explain="n required for a power of 0.8 if the true effect is gz; at least: if it is "
+               "the end of the interval of gz further from 0"),
     ]  # fmt: skip
     tests = [
-        Column("p, t", "t_p", "p", explain="t test against 0, not adjusted"),
-        Column("p, Wilcoxon", "wilcoxon_p", "p",
-               explain="signed-rank test, which assumes no normal distribution; not adjusted"),
+        Column("p (t)", "t_p", "p", explain="t test against 0, not adjusted"),
+        Column("p (Wilcoxon)", "wilcoxon_p", "p",
+               explain="signed-rank test, which does not assume normality; not adjusted"),
     ]  # fmt: skip
+    over = "adjusted over the muscles of an entry"
     adjusted = [
-        Column("p, t, Holm", "t_p_holm", "p", explain="over the muscles of an entry"),
-        Column("p, Wilcoxon, Holm", "wilcoxon_p_holm", "p", explain="over the muscles of an entry"),
+        Column("p (t), Holm", "t_p_holm", "p", explain=over),
+        Column(
+            "p (Wilcoxon), Holm",
+            "wilcoxon_p_holm",
+            "p",
+            explain=over,
+        ),
     ]
     return {
         "table": table(
-            overall, [ENTRY, _OF, *size, *tests, *power], caption="Effects, mean over muscles."
+            overall, [ENTRY, _OF, *size, *tests, *power], caption="Effect sizes, mean over muscles."
         ),
         "notes": reasons(overall, of=["measure"]),
         "muscles": table(
             rows[(rows["muscle"] != OVERALL) & (rows["measure"] != "difference")],
             [ENTRY, MUSCLE, _OF, *size, *adjusted, *power],
-            caption="Effects by muscle.",
+            caption="Effect sizes per muscle.",
         ),
     }
 
@@ -391,12 +383,12 @@ def _seeds(rows: pd.DataFrame) -> Section | None:
         Column("seeds", "n_seeds", places=0),
         Column("mean", "mean", sign=True),
         Column("SD, seeds", "seed_sd", places=4,
-               explain="the same experiment with the same people again"),
-        Column("SD, people", "group_sd", places=4,
-               explain="between those left out, the seeds' part taken away"),
-        Column("seeds' share", "seed_share", "percent", 0, explain="of the variance"),
+               explain="between fits of the same groups with different seeds"),
+        Column("SD, groups", "group_sd", places=4,
+               explain="between groups, without the part that is due to seeds"),
+        Column("seeds' share", "seed_share", "percent", 0, explain="of the total variance"),
     ]  # fmt: skip
-    caption = "Spread of one fit, mean over muscles, taken apart by analysis of variance."
+    caption = "Variance components of single fits, mean over muscles (analysis of variance)."
     return {
         "table": table(rows, columns, caption=caption),
         "notes": reasons(rows, of=["measure"]),
@@ -406,9 +398,9 @@ def _seeds(rows: pd.DataFrame) -> Section | None:
 def _mixed(rows: pd.DataFrame) -> Section | None:
     if rows.empty:
         return None
-    notes = reasons(rows, of=["measure"])
+    noted = reasons(rows, of=["measure"])
     if rows["mean"].isna().all():
-        return {"notes": notes}
+        return {"notes": noted}
     columns = [
         ENTRY,
         _OF,
@@ -418,18 +410,18 @@ def _mixed(rows: pd.DataFrame) -> Section | None:
         Column("t", "t", places=2),
         Column("df", "df", places=0),
         Column("p", "p", "p", explain="against 0, not adjusted"),
-        Column("SD, people", "group_sd", explain="what one's muscles have in common"),
-        Column("SD, rest", "residual_sd"),
+        Column("SD, groups", "group_sd", explain="common to the muscles of a group"),
+        Column("SD, residual", "residual_sd"),
     ]
     caption = (
-        "Restricted maximum likelihood: muscles fixed, those left out random. Uses also those of "
-        "whom some muscles are missing."
+        "Restricted maximum likelihood: muscles are fixed effects, groups random effects. Groups "
+        "with missing muscles are included."
     )
-    return {"table": table(rows, columns, caption=caption), "notes": notes}
+    return {"table": table(rows, columns, caption=caption), "notes": noted}
 
 
 def control(found: ControlResults, /) -> Section:
-    """One control: its question, its overall rows, those per muscle, and its notes."""
+    """Tables of one control, overall and per muscle, and its notes."""
     rows = found.tables["summary"]
     per_muscle = rows.head(0)
     if "muscle" in rows and (rows["muscle"] == OVERALL).any():
@@ -441,9 +433,8 @@ def control(found: ControlResults, /) -> Section:
     named = f"Control {found.name}{f': {about}' if about else ''}"
     return {
         "name": found.name,
-        "question": QUESTIONS.get(found.name, ""),
         "table": _control_table(rows, caption=f"{named}."),
-        "muscles": _control_table(with_entry(per_muscle, settings), caption=f"{named}, by muscle.")
+        "muscles": _control_table(with_entry(per_muscle, settings), caption=f"{named}, per muscle.")
         if len(per_muscle)
         else None,
         "notes": [*found.notes, *reasons(rows)],
@@ -462,13 +453,13 @@ def _control_table(rows: pd.DataFrame, *, caption: str) -> Table:
 
 def _has_values(rows: pd.DataFrame, name: str) -> bool:
     if name in ("rate_changed_p", "difference_p") and f"{name}_holm" in rows:
-        # The adjusted p replaces it where there is one.
+        # The adjusted p is shown instead.
         return bool(rows[f"{name}_holm"].isna().all()) and bool(rows[name].notna().any())
     return bool(rows[name].any() if name == "inputs" else rows[name].notna().any())
 
 
 def about_control(header: Mapping[str, Any], /) -> str:
-    """Name a control's settings.
+    """List a control's settings in words.
 
     Examples
     --------
@@ -484,7 +475,7 @@ def about_control(header: Mapping[str, Any], /) -> str:
 
 
 def facts(header: Mapping[str, Any], /) -> dict[str, str]:
-    """Cohort, settings and versions of a run, by name."""
+    """Cohort, settings and versions of a run, as name and text."""
     cohort, settings = header.get("cohort", {}), header.get("settings", {})
     found = {
         "cohort": cohort.get("name"),
