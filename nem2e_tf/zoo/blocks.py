@@ -1,4 +1,4 @@
-"""Rows too many to gather: read block by block."""
+"""Rows of a memory-mapped array that are too large to gather: they are read block by block."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,18 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 LARGEST_AT_ONCE = 64 * 2**20
-"""Bytes of rows up to which they are gathered into one array."""
+"""Bytes up to which rows are gathered into one array."""
 
 BLOCK = 32 * 2**20
-"""Bytes of rows that are read at a time beyond that."""
+"""Bytes that are read at a time beyond that."""
 
 
 class RowsOnDisk:
-    """Some rows of a memory-mapped array, in the place of an array of them.
+    """Chosen rows of a memory-mapped array, used instead of an array of these rows.
 
-    Offers what a layer's ``statistics`` ask of an array: its length and shape, and mean and
-    standard deviation over rows and samples, taken in one pass over blocks in float64. Whatever
-    else NumPy is asked to do with it gathers the rows.
+    It has the length, shape, mean and standard deviation that a layer's ``statistics`` need; the
+    last two are computed over rows and samples in one pass over blocks, in float64. Any other NumPy
+    operation gathers the rows.
 
     Parameters
     ----------
@@ -42,23 +42,23 @@ class RowsOnDisk:
         return np.asarray(self._values[self._rows], dtype=dtype)
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Yield the rows in order, some at a time: which ones, and the array of them."""
+        """Yield blocks of rows in order: the slice of rows, and their array."""
         size = max(1, BLOCK // (int(np.prod(self.shape[1:])) * self.dtype.itemsize))
         for start in range(0, len(self), size):
             which = slice(start, min(start + size, len(self)))
             yield which, np.asarray(self._values[self._rows[which]])
 
     def astype(self, dtype: Any) -> "RowsOnDisk":
-        """Return itself: moments are float64 anyway."""
+        """Return itself: moments are computed in float64 anyway."""
         del dtype
         return self
 
     def mean(self, axis: tuple[int, int]) -> NDArray[np.float64]:
-        """Mean over rows and samples, ``axis=(0, 1)``, of each channel."""
+        """Mean of each channel over rows and samples, ``axis=(0, 1)``."""
         return self._moments_over(axis)[0]
 
     def std(self, axis: tuple[int, int]) -> NDArray[np.float64]:
-        """Standard deviation over rows and samples, ``axis=(0, 1)``, of each channel."""
+        """Standard deviation of each channel over rows and samples, ``axis=(0, 1)``."""
         return np.sqrt(self._moments_over(axis)[1])
 
     def _moments_over(
@@ -69,7 +69,7 @@ class RowsOnDisk:
         if self._moments is None:
             count, mean = 0, np.zeros(self.shape[2])
             squared = np.zeros(self.shape[2])
-            # Chan, Golub & LeVeque (1983): blocks are joined without squaring what is large.
+            # Chan, Golub & LeVeque (1983) combine blocks without squares of large means.
             for _, block in self.blocks():
                 values = block.reshape(-1, self.shape[2]).astype(np.float64)
                 own = values.mean(axis=0)
@@ -84,7 +84,7 @@ class RowsOnDisk:
 
 
 def chosen(values: NDArray[np.float32], rows: NDArray[np.intp]) -> Any:
-    """Gather rows of an array, or stand in for them if they are too large for that.
+    """Gather rows of an array, or return `RowsOnDisk` if they are too large for that.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def chosen(values: NDArray[np.float32], rows: NDArray[np.intp]) -> Any:
 
 
 def in_blocks(function: Callable[[NDArray[np.float32]], Any], x: Any) -> NDArray[Any]:
-    """Apply a function of rows to an array of them, or block by block to what stands in for one."""
+    """Apply a function to an array of rows, or block by block to `RowsOnDisk`."""
     if isinstance(x, RowsOnDisk):
         return np.concatenate([np.asarray(function(block)) for _, block in x.blocks()])
     return np.asarray(function(x))

@@ -1,6 +1,7 @@
 """Linear regression on the whole cycle, with a ridge penalty chosen inside the training fold.
 
-Ridge regression on more rows than fit the memory, from sums over parts of them.
+Rows that fit into memory are solved in the dual form, since there are usually fewer rows than
+features. More rows than that are solved from sums of products, computed block by block.
 """
 
 import functools
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
 
 
 BUNDLES = 5
-"""Bundles that groups are left out in, in turn, to choose the penalty."""
+"""Bundles of groups that are left out in turn to choose the penalty, for rows on disk."""
 
 MOST_FEATURES = 4096
-"""Numbers of a row beyond which the sums themselves would not fit the memory."""
+"""Features beyond which the sums of products themselves would not fit into memory."""
 
 Float = NDArray[np.float64]
 Part = tuple[Float, Float, NDArray[np.intp]]
 
 
 def bundles_of(groups: NDArray[np.str_]) -> NDArray[np.intp]:
-    """Number the bundle that each row is left out with: some groups, or half of a single one.
+    """Return the bundle that each row is left out with: some groups, or half of a single group.
 
     Examples
     --------
@@ -45,17 +46,18 @@ def bundles_of(groups: NDArray[np.str_]) -> NDArray[np.intp]:
 def ridge_of_parts(
     parts: Iterable[Part], *, n_features: int, penalties: Float
 ) -> tuple[Float, Float, float]:
-    """Ridge regression with intercept; up to rounding that of `nem2e_tf.zoo.linear.ridge`.
+    """Compute ridge regression with intercept block by block; the result is that of `ridge`.
 
     Parameters
     ----------
     parts : iterable of tuple
-        Inputs [row, feature], outputs [row, output] and bundles [row] of some rows at a time; read
+        Inputs [row, feature], outputs [row, output] and bundles [row] of a block of rows; read
         once.
     n_features : int
+        Numbers per row.
     penalties : float64 array
         Candidates, as multiples of the mean squared length of a centred input row. The one with the
-        lowest error on bundles that are left out is taken.
+        lowest error on left-out bundles is used.
 
     Returns
     -------
@@ -69,8 +71,8 @@ def ridge_of_parts(
     """
     if n_features > MOST_FEATURES:
         raise InputError(
-            f"linear: expected at most {MOST_FEATURES} numbers a row where rows do not fit the "
-            f"memory, found {n_features}; their products would not fit it either"
+            f"linear: expected at most {MOST_FEATURES} numbers per row where rows do not fit into "
+            f"memory, found {n_features}, whose products would not fit either"
         )
     sums: dict[int, Float] = {}
     for x, y, bundles in parts:
@@ -93,12 +95,12 @@ def ridge_of_parts(
 
 
 def _residuals(sums: Float, *, n_features: int, penalties: Float) -> list[Float]:
-    """What (1, x, y) is multiplied with to give y less its estimate, for each penalty.
+    """Return, per penalty, the matrix that maps (1, x, y) to the residuals of y.
 
     Parameters
     ----------
     sums : float64 array [1 + feature + output, 1 + feature + output]
-        Products of (1, x, y) with itself, added up over rows.
+        Sum over rows of the outer product of (1, x, y) with itself.
     """
     count, inputs, outputs = sums[0, 0], slice(1, 1 + n_features), slice(1 + n_features, None)
     mean = sums[0] / max(count, 1.0)
@@ -117,7 +119,7 @@ def _residuals(sums: Float, *, n_features: int, penalties: Float) -> list[Float]
 
 
 PENALTIES = np.logspace(-4, 4, 17)
-"""Candidates, as multiples of the mean squared length of an input row."""
+"""Candidate penalties, as multiples of the mean squared length of a centred input row."""
 
 
 def ridge(
@@ -127,17 +129,17 @@ def ridge(
     *,
     penalty: float | None = None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Ridge regression with intercept.
+    """Compute ridge regression with intercept.
 
     Parameters
     ----------
     x : float64 array [row, feature]
     y : float64 array [row, output]
     groups : array [row]
-        Whom each row belongs to. The penalty with the lowest error on left-out groups is taken;
-        with a single group, rows are left out in two halves.
+        Group of each row. The penalty with the lowest error on left-out groups is used; with a
+        single group, rows are left out in two halves.
     penalty : float, optional
-        Use this one, as a multiple of the mean squared length of a centred input row; 0 is
+        Use this penalty, as a multiple of the mean squared length of a centred input row; 0 is
         minimum-norm least squares.
 
     Returns
@@ -163,7 +165,7 @@ def ridge(
 def _dual_coefficients(
     x: NDArray[np.float64], y: NDArray[np.float64], penalties: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Solve (x x' + penalty) a = y for each penalty: rows are fewer than features here."""
+    """Solve (x x' + penalty) a = y for each penalty, with one eigendecomposition."""
     values, vectors = np.linalg.eigh(x @ x.T)
     strength = penalties[:, None] * max(float(values.clip(0).mean()), 1e-12)
     kept = values > values.max(initial=0.0) * len(values) * np.finfo(float).eps * 8
@@ -264,9 +266,9 @@ def linear(
 ) -> "keras.Model":
     """Linear regression from all samples of the cycle to all samples of the target.
 
-    Each target's ridge penalty is chosen by leaving groups out inside the training fold (Hoerl &
-    Kennard 1970), in five bundles where the rows do not fit the memory. Hard to beat where subjects
-    are few.
+    The ridge penalty of each target (Hoerl & Kennard 1970) is chosen by leaving groups out inside
+    the training fold; in five bundles of groups where the rows do not fit into memory. Hard to
+    beat with few subjects.
 
     Parameters
     ----------
@@ -274,7 +276,7 @@ def linear(
         See `nem2e_tf.zoo.create`.
     penalty : float, optional
         A fixed penalty, as a multiple of the mean squared length of an input row. 0 is the paper's
-        plain linear regression: minimum-norm least squares, which overfits where a cycle has more
+        plain linear regression: minimum-norm least squares, which overfits if a cycle has more
         numbers than there are cycles.
     """
     import keras

@@ -1,6 +1,7 @@
-"""Other views of a built model: another form of its recurrences, its attention weights, its fit.
+"""Parts that refiners share, and functions that change or examine a model once it is built.
 
-What most refiners share: normalised input at the front, scaled activity at the end.
+`framed_input` and `framed_model` put normalisation into a model: of the input at its start, of the
+measured activity at its end. The statistics are weights, which `calibrate` sets from training rows.
 """
 
 from collections.abc import Iterator
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def framed_input(n_samples: int, n_channels: int) -> tuple[Any, Any]:
-    """Make the input and its normalised form.
+    """Make a refiner's input and its normalised form.
 
     Returns
     -------
     tuple
-        ``simulated`` [batch, sample, channel] and the same normalised by channel.
+        ``simulated`` [batch, sample, channel] and the same, normalised per channel.
     """
     import keras
 
@@ -34,14 +35,14 @@ def framed_input(n_samples: int, n_channels: int) -> tuple[Any, Any]:
 def framed_model(
     simulated: Any, features: Any, n_targets: int, output: str = DIRECT
 ) -> "keras.Model":
-    """Read the targets off the features, sample by sample, and scale them to muscle activity.
+    """Make a refiner of features: a dense layer per sample, then scaling to muscle activity.
 
     Parameters
     ----------
     simulated : KerasTensor
         The model's input.
     features : KerasTensor [batch, sample, feature]
-        What the refiner made of it.
+        Computed from it by the refiner.
     n_targets : int
         Measured muscles.
     output : {"direct", "residual"}
@@ -124,12 +125,12 @@ def slow_layers(model: "keras.Model") -> list[str]:
 
 
 def with_attention(model: "keras.Model") -> "keras.Model":
-    """Return a model that gives the attention weights as well.
+    """Return a model that also outputs its attention weights.
 
     Parameters
     ----------
     model : keras.Model
-        One of the zoo's attention entries, fresh or loaded.
+        One of an entry with attention, just made or loaded.
 
     Returns
     -------
@@ -161,16 +162,17 @@ def calibrated(
     Parameters
     ----------
     model : keras.Model
+        Untrained or trained.
     simulated : float32 array [row, sample, channel]
     measured : float32 array [row, sample, target]
-        NaN allowed where not `present`.
+        May be NaN where not `present`.
     present : bool array [row, target]
-        Whether a muscle was measured in that row.
+        True where a muscle was measured in a row.
 
     Returns
     -------
     dict
-        Index in ``model.non_trainable_variables`` -> value.
+        From the index in ``model.non_trainable_variables`` to the value.
     """
     index = {id(weight): i for i, weight in enumerate(model.non_trainable_variables)}
     values = {}
@@ -194,7 +196,7 @@ def calibrate(
 
 
 def all_layers(model: "keras.Model") -> Iterator[Any]:
-    """Yield every layer once, those within layers too."""
+    """Yield every layer once, including those within layers."""
     import keras
 
     seen: set[int] = set()

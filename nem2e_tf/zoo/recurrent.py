@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 def _stacked(
     kind: str,
     shape: tuple[int, int, int],
-    *,
     units: int,
     n_layers: int,
     dropout: float,
     output: str,
+    *,
     both_ways: bool = False,
 ) -> "keras.Model":
     """Stack recurrent layers of a kind; `shape` counts samples, channels and targets."""
@@ -55,7 +55,7 @@ def rnn(
 ) -> "keras.Model":
     """Plain recurrent network (Elman 1990), the paper's "RNN" baseline.
 
-    Reads the cycle once from its start; the state is all it knows of earlier samples.
+    Reads the cycle once from its start; earlier samples are known by the state alone.
 
     Parameters
     ----------
@@ -64,21 +64,15 @@ def rnn(
     units : int
         Size of the state. 64 is enough for tens of subjects; the paper's networks have 700.
     n_layers : int
-        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+        Number of stacked recurrent layers. A second one seldom helps below some hundred cycles.
     dropout : float
-        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+        Share of each layer's outputs dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     del counterparts
-    return _stacked(
-        "SimpleRNN",
-        (n_samples, n_channels, n_targets),
-        units=units,
-        n_layers=n_layers,
-        dropout=dropout,
-        output=output,
-    )
+    shape = (n_samples, n_channels, n_targets)
+    return _stacked("SimpleRNN", shape, units, n_layers, dropout, output)
 
 
 @register()
@@ -95,7 +89,7 @@ def lstm(
 ) -> "keras.Model":
     """Long short-term memory (Hochreiter & Schmidhuber 1997), the paper's "LSTM" baseline.
 
-    Reads the cycle once from its start. Causal: it can refine sample by sample as they come.
+    Reads the cycle once from its start. Causal: it can refine sample by sample, as samples arrive.
 
     Parameters
     ----------
@@ -104,21 +98,15 @@ def lstm(
     units : int
         Size of the state. 64 is enough for tens of subjects; the paper's networks have 700.
     n_layers : int
-        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+        Number of stacked recurrent layers. A second one seldom helps below some hundred cycles.
     dropout : float
-        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+        Share of each layer's outputs dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     del counterparts
-    return _stacked(
-        "LSTM",
-        (n_samples, n_channels, n_targets),
-        units=units,
-        n_layers=n_layers,
-        dropout=dropout,
-        output=output,
-    )
+    shape = (n_samples, n_channels, n_targets)
+    return _stacked("LSTM", shape, units, n_layers, dropout, output)
 
 
 @register()
@@ -133,9 +121,9 @@ def gru(
     dropout: float = 0.0,
     output: str = "direct",
 ) -> "keras.Model":
-    """Gated recurrent units (Cho et al. 2014): three quarters of an LSTM's weights.
+    """Gated recurrent units (Cho et al. 2014), with three quarters of an LSTM's weights.
 
-    Reads the cycle once from its start. Causal: it can refine sample by sample as they come.
+    Reads the cycle once from its start. Causal: it can refine sample by sample, as samples arrive.
 
     Parameters
     ----------
@@ -144,21 +132,15 @@ def gru(
     units : int
         Size of the state. 64 is enough for tens of subjects; the paper's networks have 700.
     n_layers : int
-        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+        Number of stacked recurrent layers. A second one seldom helps below some hundred cycles.
     dropout : float
-        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+        Share of each layer's outputs dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     del counterparts
-    return _stacked(
-        "GRU",
-        (n_samples, n_channels, n_targets),
-        units=units,
-        n_layers=n_layers,
-        dropout=dropout,
-        output=output,
-    )
+    shape = (n_samples, n_channels, n_targets)
+    return _stacked("GRU", shape, units, n_layers, dropout, output)
 
 
 @register()
@@ -173,9 +155,9 @@ def bilstm(
     dropout: float = 0.0,
     output: str = "direct",
 ) -> "keras.Model":
-    """Bidirectional LSTM (Graves & Schmidhuber 2005): refines each sample knowing the whole cycle.
+    """Bidirectional LSTM (Graves & Schmidhuber 2005): every sample is refined from the whole cycle.
 
-    Undoes a simulation that is late as well as one that is early, which a causal network cannot.
+    Corrects a simulation that is late as well as one that is early, which a causal network cannot.
 
     Parameters
     ----------
@@ -184,19 +166,12 @@ def bilstm(
     units : int
         Size of the state in each direction. 64 is enough for tens of subjects.
     n_layers : int
-        Recurrent layers on top of each other. A second one seldom pays below some hundred cycles.
+        Number of stacked recurrent layers. A second one seldom helps below some hundred cycles.
     dropout : float
-        Share of each layer's outputs dropped while training. Try .3 when subjects are few.
+        Share of each layer's outputs dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     del counterparts
-    return _stacked(
-        "LSTM",
-        (n_samples, n_channels, n_targets),
-        units=units,
-        n_layers=n_layers,
-        dropout=dropout,
-        output=output,
-        both_ways=True,
-    )
+    shape = (n_samples, n_channels, n_targets)
+    return _stacked("LSTM", shape, units, n_layers, dropout, output, both_ways=True)

@@ -1,10 +1,8 @@
-"""Lag and gain a muscle: the share of the error that is merely timing.
+"""References that every network is compared with; none has more than a few numbers per muscle.
 
-The simulation as it is: what every refiner must beat.
-
-The input-blind reference: the mean EMG pattern of the training cycles.
-
-Gain and offset a muscle: the share of the error that is merely scaling.
+The unrefined simulation, the mean EMG pattern of the training cycles (which does not depend on the
+input), gain and offset per muscle (scaling alone), and lag, gain and offset per muscle (timing and
+scaling alone).
 """
 
 from collections.abc import Sequence
@@ -20,15 +18,34 @@ if TYPE_CHECKING:
     import keras
 
 
-def _nothing_to_solve(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> None:
-    """Leave the model as it is: nothing in it is fitted."""
+BOUNDARIES = ("periodic", "hold")
+LARGEST_LAG = 25.0
+"""Largest lag that is searched for, in % of the cycle, either way."""
+COARSE_STEP = 1.0
+"""Step of the first search, in % of the cycle."""
 
 
-@register(solve=_nothing_to_solve, outputs=("direct",))
+def _estimate(
+    n_samples: int, n_channels: int, counterparts: Sequence[Sequence[int]]
+) -> tuple[Any, Any]:
+    """Make the input and the simulation's estimate of each target."""
+    import keras
+
+    from nem2e_tf.zoo.layers import CounterpartMean
+
+    simulated = keras.Input((n_samples, n_channels), name="simulated")
+    return simulated, CounterpartMean(counterparts, name="counterparts")(simulated)
+
+
+def _solve_opensim(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> None:
+    """Change nothing: there is nothing to fit."""
+
+
+@register(solve=_solve_opensim, outputs=("direct",))
 def opensim(
     *, n_samples: int, n_channels: int, n_targets: int, counterparts: Sequence[Sequence[int]]
 ) -> "keras.Model":
-    """The simulation as it is: the mean of each muscle's counterpart channels.
+    """The unrefined simulation: the mean of each muscle's counterpart channels.
 
     The reference of the paper's improvement rate (Teramae et al. 2025): its rate is 0 by
     definition. Nothing is fitted.
@@ -40,31 +57,28 @@ def opensim(
     """
     import keras
 
-    from nem2e_tf.zoo.layers import CounterpartMean
-
     del n_targets
-    simulated = keras.Input((n_samples, n_channels), name="simulated")
-    return keras.Model(simulated, CounterpartMean(counterparts, name="counterparts")(simulated))
+    return keras.Model(*_estimate(n_samples, n_channels, counterparts))
 
 
-def _solve(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> None:  # noqa: ARG001
+def _solve_mean_pattern(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any) -> None:  # noqa: ARG001
     from nem2e_tf.zoo.models import calibrate
 
     calibrate(model, x, y, present)
 
 
 @register(
-    solve=_solve,
+    solve=_solve_mean_pattern,
     outputs=("direct",),
-    refused={"one-quarter": "the mean of a quarter would need to know which quarter it is"},
+    refused={"one-quarter": "the model does not know which quarter it sees"},
 )
 def mean_pattern(
     *, n_samples: int, n_channels: int, n_targets: int, counterparts: Sequence[Sequence[int]]
 ) -> "keras.Model":
-    """The mean EMG pattern of the training cycles, whatever the input.
+    """The mean EMG pattern of the training cycles, the same for every input.
 
-    It never looks at the simulation: a refiner that cannot beat it has learned nothing about the
-    cycle in front of it. Its skill is 0 by definition.
+    A refiner that is not better than this reference has learned nothing about individual cycles
+    from the simulation. Its skill is 0 by definition.
 
     Parameters
     ----------
@@ -73,11 +87,10 @@ def mean_pattern(
     """
     import keras
 
-    from nem2e_tf.zoo.layers import CounterpartMean, GainAndOffset, TargetScaling
+    from nem2e_tf.zoo.layers import GainAndOffset, TargetScaling
 
     del n_targets
-    simulated = keras.Input((n_samples, n_channels), name="simulated")
-    estimate = CounterpartMean(counterparts, name="counterparts")(simulated)
+    simulated, estimate = _estimate(n_samples, n_channels, counterparts)
     blind = GainAndOffset(gain=0.0, name="blind")(estimate)
     return keras.Model(simulated, TargetScaling(output="residual", name="pattern")(blind))
 
@@ -95,7 +108,9 @@ def _solve_affine(model: "keras.Model", x: Any, y: Any, present: Any, groups: An
 
 
 def gain_and_offset(x: Any, y: Any) -> tuple[float, float]:
-    """Least-squares gain and offset of y over x; gain 0 where x never changes, 1 and 0 if empty.
+    """Return least-squares gain and offset of y over x: 0 and the mean of y if x is constant.
+
+    Without any values the gain is 1 and the offset 0.
 
     Examples
     --------
@@ -116,7 +131,7 @@ def affine(
 ) -> "keras.Model":
     """Gain and offset for each muscle, by least squares.
 
-    Shows how much of a refiner's improvement over the simulation is merely scaling.
+    Shows how much of a refiner's improvement over the simulation is scaling alone.
 
     Parameters
     ----------
@@ -125,23 +140,17 @@ def affine(
     """
     import keras
 
-    from nem2e_tf.zoo.layers import CounterpartMean, GainAndOffset
+    from nem2e_tf.zoo.layers import GainAndOffset
 
     del n_targets
-    simulated = keras.Input((n_samples, n_channels), name="simulated")
-    estimate = CounterpartMean(counterparts, name="counterparts")(simulated)
+    simulated, estimate = _estimate(n_samples, n_channels, counterparts)
     return keras.Model(simulated, GainAndOffset(name="gain_and_offset")(estimate))
 
 
-BOUNDARIES = ("periodic", "hold")
-LARGEST_LAG = 25.0
-COARSE_STEP = 1.0
-
-
 def shift_matrix(lag: float, n_samples: int, *, boundary: str = "periodic") -> NDArray[np.float64]:
-    """Matrix that delays a curve sampled from 0 to 100 % of the cycle, ends included.
+    """Make the matrix that delays a curve sampled from 0 to 100 % of the cycle, both included.
 
-    The curve is read between its samples by a cubic spline.
+    The curve is interpolated by a cubic spline.
 
     Parameters
     ----------
@@ -150,8 +159,8 @@ def shift_matrix(lag: float, n_samples: int, *, boundary: str = "periodic") -> N
     n_samples : int
         Samples of the curve.
     boundary : {"periodic", "hold"}
-        What lies beyond its ends: the curve itself again (gait; its two ends, which are the same
-        instant, are averaged), or its first and last value (single motions).
+        How the curve continues beyond its ends: periodically (gait; the two ends are the same
+        instant and are averaged), or with its first and last value (single motions).
 
     Returns
     -------
@@ -166,17 +175,17 @@ def shift_matrix(lag: float, n_samples: int, *, boundary: str = "periodic") -> N
 
     basis = np.eye(n_samples)
     phase = np.linspace(0.0, 100.0, n_samples)
-    wanted = phase - lag
+    source = phase - lag
     if boundary == "periodic":
         basis[[0, -1]] = basis[[0, -1]].mean(axis=0)
-        return CubicSpline(phase, basis, bc_type="periodic")(wanted % 100.0)
-    return CubicSpline(phase, basis)(np.clip(wanted, 0.0, 100.0))
+        return CubicSpline(phase, basis, bc_type="periodic")(source % 100.0)
+    return CubicSpline(phase, basis)(np.clip(source, 0.0, 100.0))
 
 
 def best_lag(
     x: NDArray[np.float64], y: NDArray[np.float64], *, boundary: str
 ) -> tuple[float, float, float]:
-    """Lag, gain and offset that bring curves x nearest to curves y.
+    """Find the lag, gain and offset that map curves x to curves y with the least squared error.
 
     Parameters
     ----------
@@ -185,7 +194,7 @@ def best_lag(
     Returns
     -------
     tuple of float
-        Lag in % of the cycle within 25 of 0, gain, offset; least squares.
+        Lag in % of the cycle, from -25 to 25; gain; offset.
     """
     from scipy.optimize import minimize_scalar
 
@@ -208,7 +217,7 @@ def _solve_shift(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any
 
     estimate = in_blocks(model.get_layer("counterparts"), x).astype(np.float64)
     mixing = model.get_layer("shift")
-    boundary = model.get_layer("shift").kind
+    boundary = mixing.kind
     n_samples, n_targets = y.shape[1:]
     matrices = np.tile(np.eye(n_samples), (n_targets, 1, 1))
     lags, gains, offsets = np.zeros(n_targets), np.ones(n_targets), np.zeros(n_targets)
@@ -228,7 +237,7 @@ def _solve_shift(model: "keras.Model", x: Any, y: Any, present: Any, groups: Any
 @register(
     solve=_solve_shift,
     outputs=("direct",),
-    refused={"one-quarter": "a quarter of a cycle is shorter than the lags that are looked for"},
+    refused={"one-quarter": "a quarter is about as short as the lags that are searched for"},
 )
 def shift(
     *,
@@ -240,8 +249,8 @@ def shift(
 ) -> "keras.Model":
     """Lag, gain and offset for each muscle, by least squares.
 
-    Undoes a pure delay of the simulation, such as the 75 ms of running (Hamner & Delp 2013), and
-    nothing else: what a network gains beyond it is not timing.
+    Corrects a constant delay of the simulation, such as the 75 ms in running (Hamner & Delp 2013),
+    and nothing else: what a network gains beyond this reference is not timing.
 
     Parameters
     ----------
@@ -252,12 +261,11 @@ def shift(
     """
     import keras
 
-    from nem2e_tf.zoo.layers import CounterpartMean, GainAndOffset, SampleMixing
+    from nem2e_tf.zoo.layers import GainAndOffset, SampleMixing
 
     del n_targets
     if boundary not in BOUNDARIES:
-        raise InputError(f"boundary {boundary}: expected one of {', '.join(BOUNDARIES)}")
-    simulated = keras.Input((n_samples, n_channels), name="simulated")
-    estimate = CounterpartMean(counterparts, name="counterparts")(simulated)
+        raise InputError(f"boundary {boundary}: expected {' or '.join(BOUNDARIES)}")
+    simulated, estimate = _estimate(n_samples, n_channels, counterparts)
     shifted = SampleMixing(kind=boundary, name="shift")(estimate)
     return keras.Model(simulated, GainAndOffset(name="gain_and_offset")(shifted))

@@ -20,11 +20,11 @@ FEEDINGS = ("free", "scheduled", "teacher")
 
 def _encoder_decoder(
     shape: tuple[int, int, int],
-    *,
     units: int,
     feeding: str,
     dropout: float,
     output: str,
+    *,
     attention: bool = False,
     by_channel: bool = False,
 ) -> "keras.Model":
@@ -84,8 +84,8 @@ def seq2seq(
 ) -> "keras.Model":
     """Sequence to sequence without attention (Sutskever et al. 2014): the baseline.
 
-    One LSTM reads the cycle; another, starting from its final state, emits the targets sample by
-    sample from its own previous output.
+    One LSTM reads the cycle. Another starts from its final state and emits the targets sample by
+    sample, each from its own previous output.
 
     Parameters
     ----------
@@ -94,22 +94,17 @@ def seq2seq(
     units : int
         Size of both states. The paper's networks have 700.
     feeding : {"free", "scheduled", "teacher"}
-        What the decoder reads while it is trained: its own previous output, as at inference; the
-        measured one less and less (Bengio et al. 2015); or always the measured one, which trains
-        twice as fast and leaves the decoder unprepared for its own errors.
+        Input of the decoder in training: its own previous output, as at inference; the measured
+        activity with decreasing probability (Bengio et al. 2015); or always the measured activity,
+        which trains twice as fast but does not prepare the decoder for its own errors.
     dropout : float
-        Share of the encoder's outputs dropped while training; without attention it has no effect.
+        Share of the encoder's outputs dropped in training; without attention it has no effect.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     del counterparts
-    return _encoder_decoder(
-        (n_samples, n_channels, n_targets),
-        units=units,
-        feeding=feeding,
-        dropout=dropout,
-        output=output,
-    )
+    shape = (n_samples, n_channels, n_targets)
+    return _encoder_decoder(shape, units, feeding, dropout, output)
 
 
 @register(training_model=_fed_in_training, attention="temporal")
@@ -124,10 +119,10 @@ def stdr_net_temporal(
     dropout: float = 0.0,
     output: str = "direct",
 ) -> "keras.Model":
-    """STDR-Net with temporal attention (Teramae et al. 2025): undoes distortion in time.
+    """STDR-Net with temporal attention (Teramae et al. 2025): corrects distortion in time.
 
-    The encoder reads the cycle's samples; at each output sample the decoder attends over them.
-    Its attention weights [sample out, sample in] show how the network shifts in time.
+    The encoder reads the samples of the cycle; at each output sample the decoder attends to them.
+    Attention weights [sample out, sample in] show how the network shifts activity in time.
 
     Parameters
     ----------
@@ -136,29 +131,23 @@ def stdr_net_temporal(
     units : int
         Size of both states. The paper's networks have 700.
     feeding : {"free", "scheduled", "teacher"}
-        What the decoder reads while it is trained; see `nem2e_tf.zoo.seq2seq`.
+        Input of the decoder in training; see `nem2e_tf.zoo.seq2seq`.
     dropout : float
-        Share of the encoder's outputs dropped while training. Try .3 when subjects are few.
+        Share of the encoder's outputs dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     del counterparts
-    return _encoder_decoder(
-        (n_samples, n_channels, n_targets),
-        units=units,
-        feeding=feeding,
-        dropout=dropout,
-        output=output,
-        attention=True,
-    )
+    shape = (n_samples, n_channels, n_targets)
+    return _encoder_decoder(shape, units, feeding, dropout, output, attention=True)
 
 
 @register(
     training_model=_fed_in_training,
     attention="spatial",
     refused={
-        "one-quarter": "spatial attention is over channels, and this pattern has one",
-        "one-entire": "spatial attention is over channels, and this pattern has one",
+        "one-quarter": "spatial attention is over channels, and this pattern has a single one",
+        "one-entire": "spatial attention is over channels, and this pattern has a single one",
     },
 )
 def stdr_net_spatial(
@@ -172,11 +161,11 @@ def stdr_net_spatial(
     dropout: float = 0.0,
     output: str = "direct",
 ) -> "keras.Model":
-    """STDR-Net with spatial attention (Teramae et al. 2025): undoes credit to the wrong muscle.
+    """STDR-Net with spatial attention (Teramae et al. 2025): corrects activity of wrong muscles.
 
-    The encoder reads the channels in the model's order, each described by its samples; at each
-    output sample the decoder attends over channels. Its attention weights [sample out, channel]
-    show which muscles' simulations it draws on.
+    The encoder reads the channels in the model's order, each as a vector of its samples; at each
+    output sample the decoder attends to channels. Attention weights [sample out, channel] show
+    which simulated channels the output depends on.
 
     Parameters
     ----------
@@ -185,19 +174,12 @@ def stdr_net_spatial(
     units : int
         Size of both states. The paper's networks have 700.
     feeding : {"free", "scheduled", "teacher"}
-        What the decoder reads while it is trained; see `nem2e_tf.zoo.seq2seq`.
+        Input of the decoder in training; see `nem2e_tf.zoo.seq2seq`.
     dropout : float
-        Share of the encoder's outputs dropped while training. Try .3 when subjects are few.
+        Share of the encoder's outputs dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     del counterparts
-    return _encoder_decoder(
-        (n_samples, n_channels, n_targets),
-        units=units,
-        feeding=feeding,
-        dropout=dropout,
-        output=output,
-        attention=True,
-        by_channel=True,
-    )
+    shape = (n_samples, n_channels, n_targets)
+    return _encoder_decoder(shape, units, feeding, dropout, output, attention=True, by_channel=True)

@@ -1,4 +1,4 @@
-"""A temporal convolutional network."""
+"""A temporal convolutional network over the samples of a cycle."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -32,17 +32,17 @@ def tcn(
     units : int
         Features of each convolution.
     kernel_size : int
-        Samples that one convolution sees.
+        Number of samples in each convolution.
     dilations : sequence of int
-        Distance between those samples, one residual block each. The default reaches 14 samples to
-        either side, nearly the whole cycle.
+        Distance between these samples, one residual block per number. The default covers 14 samples
+        on either side, nearly the whole cycle.
     causal : bool
-        See no later samples: needed to refine sample by sample, and worse where the simulation is
-        late.
+        Use no later samples. Required to refine sample by sample, and worse where the simulation
+        is late.
     dropout : float
-        Share of each block's features dropped while training. Try .3 when subjects are few.
+        Share of each block's features dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     import keras
 

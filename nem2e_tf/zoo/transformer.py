@@ -24,23 +24,23 @@ def transformer(
 ) -> "keras.Model":
     """Transformer encoder (Vaswani et al. 2017), the paper's "Transformer" baseline.
 
-    Normalises before each block (Xiong et al. 2020), which trains without a warm-up; ReLU in the
-    feed-forward part, which every runtime offers.
+    Layer normalisation comes before each block (Xiong et al. 2020), so training needs no warm-up.
+    The feed-forward part uses ReLU, which every runtime supports.
 
     Parameters
     ----------
     n_samples, n_channels, n_targets, counterparts
         See `nem2e_tf.zoo.create`.
     units : int
-        Features a sample; a multiple of `n_heads`.
+        Features per sample; a multiple of `n_heads`.
     n_heads : int
         Attention heads.
     n_layers : int
-        Blocks of attention and feed-forward.
+        Number of blocks of attention and feed-forward.
     dropout : float
-        Share of each block's output dropped while training. Try .3 when subjects are few.
+        Share of each block's output dropped in training. Try 0.3 with few subjects.
     output : {"direct", "residual"}
-        ``residual`` learns what differs from the training mean pattern: better with few cycles.
+        ``residual`` learns the difference from the training mean pattern: better with few cycles.
     """
     import keras
 
@@ -56,7 +56,7 @@ def transformer(
 
     del counterparts
     if units % n_heads:
-        raise InputError(f"units {units}: expected a multiple of n_heads, which is {n_heads}")
+        raise InputError(f"units {units}: expected a multiple of n_heads, {n_heads}")
     simulated, features = framed_input(n_samples, n_channels)
     features = Dense(units, name="entry")(features)
     features = PositionEncoding(name="position")(features)

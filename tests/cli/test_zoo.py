@@ -49,7 +49,7 @@ def test_show(capsys):
 def test_check_passes_what_conforms_and_notes_slow_layers(capsys):
     assert called("check", "mine.py:mine") == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines()[-1] == "mine: 14 of 14 checks passed"
+    assert printed.out.splitlines()[-1] == "mine: 15 of 15 checks passed"
     assert "pass  Fits that are trained together come out as trained alone" in printed.out
     assert "pass  It exports to a .tflite of builtin operators" in printed.out
     assert "nem2e_tf.zoo.layers.LSTM trains faster than Keras' LSTM" in printed.err

@@ -86,7 +86,7 @@ class TestRun:
         run, done = finished
         assert done.returncode == 0
         assert f"Run: {run}" in done.stdout
-        assert "mean-pattern does not run under one-quarter: the mean of a quarter" in done.stderr
+        assert "mean-pattern does not run under one-quarter: the model does not know" in done.stderr
         assert "left out" not in done.stdout
 
     def test_folder(self, finished):

@@ -102,5 +102,5 @@ class TestRidgeOfParts:
         assert large_ridge.bundles_of(np.array(["a"] * 4)).tolist() == [0, 0, 1, 1]
 
     def test_too_many_features_are_refused(self):
-        with pytest.raises(InputError, match="at most 4096 numbers a row"):
+        with pytest.raises(InputError, match="at most 4096 numbers per row"):
             ridge_of_parts([], n_features=5000, penalties=PENALTIES)

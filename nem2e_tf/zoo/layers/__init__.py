@@ -1,4 +1,8 @@
-"""Keras layers of the zoo: normalisation inside the model, recurrences in two forms, a decoder."""
+"""Keras layers that the refiners are built from.
+
+They compute what layers of Keras compute where those exist, in forms that train fast when mapped
+over many fits and that export to builtin TFLite operators.
+"""
 
 from nem2e_tf.zoo.layers.attention import LayerNormalisation, SelfAttention
 from nem2e_tf.zoo.layers.basic import Dense, Dropout, PositionEncoding, rows_times, supplied_noise

@@ -1,4 +1,4 @@
-"""What a Transformer is made of, in forms that are fast when mapped over many fits."""
+"""Layers of a Transformer, in forms that train fast when mapped over many fits."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nem2e_tf.zoo.layers.basic import rows_times
+from nem2e_tf.zoo.layers.basic import Layer, rows_times
 
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
-class SelfAttention(keras.layers.Layer):
+class SelfAttention(Layer):
     """Multi-head self-attention (Vaswani et al. 2017, section 3.2.2).
 
-    What ``keras.layers.MultiHeadAttention`` gives for a sequence over itself; queries, keys and
-    values of all heads come of one matrix product.
+    Equal to ``keras.layers.MultiHeadAttention`` of a sequence with itself; queries, keys and values
+    of all heads are computed by one matrix product.
 
     Parameters
     ----------
@@ -22,16 +22,18 @@ class SelfAttention(keras.layers.Layer):
         Heads; the number of features must be a multiple of it.
     """
 
+    arguments = ("n_heads",)
+
     def __init__(self, n_heads: int, **options: Any) -> None:
         super().__init__(**options)
         self.n_heads = n_heads
 
     def build(self, input_shape: Any) -> None:
-        """Make the kernels of queries, keys and values, side by side, and of the output."""
+        """Make the joint kernel of queries, keys and values, and that of the output."""
         width = input_shape[-1]
         if width % self.n_heads:
             raise ValueError(
-                f"Expected features in a multiple of the heads. Received: {width} features, "
+                f"Expected features in a multiple of n_heads. Received: {width} features, "
                 f"n_heads={self.n_heads}"
             )
         self.kernel = self.add_weight(
@@ -57,22 +59,20 @@ class SelfAttention(keras.layers.Layer):
         joined = ops.reshape(ops.transpose(heads, (0, 2, 1, 3)), (-1, n_samples, width))
         return rows_times(joined, self.output_kernel) + self.output_bias
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "n_heads": self.n_heads}
-
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
-class LayerNormalisation(keras.layers.Layer):
+class LayerNormalisation(Layer):
     """Normalise each sample over its features (Ba et al. 2016).
 
-    What ``keras.layers.LayerNormalization`` gives, with a gradient of few operations.
+    Equal to ``keras.layers.LayerNormalization``, with a gradient of fewer operations.
 
     Parameters
     ----------
     epsilon : float
         Added to the variance.
     """
+
+    arguments = ("epsilon",)
 
     def __init__(self, epsilon: float = 1e-6, **options: Any) -> None:
         super().__init__(**options)
@@ -93,10 +93,6 @@ class LayerNormalisation(keras.layers.Layer):
             variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
             normal = centred * ops.rsqrt(variance + self.epsilon)
         return normal * self.gain + self.offset
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "epsilon": self.epsilon}
 
 
 @tf.custom_gradient

@@ -1,22 +1,30 @@
-"""Where in the sequence a sample stands.
+"""Layers that most refiners share: dense, dropout and position encoding.
 
-Dropout whose random numbers can be handed in.
-
-The stateless random operations have no vectorised form. Whoever maps a model over many fits draws
-the numbers for all of them first and hands each fit its own through `supplied_noise`.
-
-Dense layer over samples, as one matrix product for the whole batch.
+TensorFlow's stateless random operations have no vectorised form. Training maps a model over many
+fits, so it draws the random numbers of all fits first and supplies each fit with its own
+(`supplied_noise`).
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
 _SUPPLY: list[Callable[[tuple[int | None, ...]], Any]] = []
+
+
+class Layer(keras.layers.Layer):
+    """A layer whose configuration is `arguments` of its constructor, kept as attributes."""
+
+    arguments: ClassVar[tuple[str, ...]] = ()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        own = {name: getattr(self, name) for name in self.arguments}
+        return {**super().get_config(), **own}
 
 
 @contextmanager
@@ -26,8 +34,8 @@ def supplied_noise(supply: Callable[[tuple[int | None, ...]], Any]) -> Iterator[
     Parameters
     ----------
     supply : callable
-        Gets the shape that a layer asks for and returns numbers in [0, 1) of that shape. It is
-        asked in the order in which the model's layers run.
+        Is called with the shape that a layer needs, in the order in which layers run, and returns
+        numbers in [0, 1) of that shape.
     """
     _SUPPLY.append(supply)
     try:
@@ -37,21 +45,23 @@ def supplied_noise(supply: Callable[[tuple[int | None, ...]], Any]) -> Iterator[
 
 
 def uniform_noise(like: Any, seed: keras.random.SeedGenerator) -> Any:
-    """Return uniform numbers of the shape of `like`, from the active supply or else from `seed`."""
+    """Return uniform numbers of the shape of `like`, from the active supply, or from `seed`."""
     if _SUPPLY:
         return _SUPPLY[-1](tuple(like.shape))
     return keras.random.uniform(ops.shape(like), seed=seed)
 
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
-class Dropout(keras.layers.Layer):
+class Dropout(Layer):
     """Set a share of the features to zero while training and scale up the rest.
 
     Parameters
     ----------
     rate : float
-        Share that is dropped, 0 <= rate < 1.
+        Share of the features, 0 <= rate < 1.
     """
+
+    arguments = ("rate",)
 
     def __init__(self, rate: float, **options: Any) -> None:
         super().__init__(**options)
@@ -68,16 +78,12 @@ class Dropout(keras.layers.Layer):
         kept = ops.cast(noise >= self.rate, inputs.dtype)
         return inputs * kept / (1 - self.rate)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "rate": self.rate}
-
 
 def rows_times(sequence: Any, kernel: Any) -> Any:
     """Multiply each sample's features by a matrix.
 
-    Batch and samples are laid out as the rows of one product. A broadcast product would make one
-    small product a row of the batch, and its gradient one kernel a row, to be summed.
+    Batch and samples become the rows of one product. A broadcast product would be many small ones,
+    one per row of the batch, and its gradient the sum of as many kernels.
 
     Parameters
     ----------
@@ -93,7 +99,7 @@ def rows_times(sequence: Any, kernel: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
 class Dense(keras.layers.Dense):
-    """Keras' dense layer with `rows_times` as its product."""
+    """Keras' dense layer, computed with `rows_times`."""
 
     def call(self, inputs: Any, training: Any = None) -> Any:  # noqa: ARG002
         """Apply to [batch, sample, feature] or [batch, feature]."""

@@ -6,16 +6,15 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nem2e_tf.zoo.layers.basic import rows_times
+from nem2e_tf.zoo.layers.basic import Layer, rows_times
 
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
-class DilatedConvolution(keras.layers.Layer):
+class DilatedConvolution(Layer):
     """Convolution over samples; weights as ``keras.layers.Conv1D``.
 
-    The shifted copies of the sequence are laid side by side and multiplied once. Keras' own
-    convolution has no vectorised gradient, this has; in training it is written by hand, as another
-    such product.
+    Shifted copies of the sequence are concatenated and multiplied by the kernel once. Unlike Keras'
+    own convolution it has a vectorised gradient, which is written by hand as another such product.
 
     Parameters
     ----------
@@ -24,10 +23,13 @@ class DilatedConvolution(keras.layers.Layer):
     kernel_size : int
         Samples that one output sees.
     dilation : int
-        Distance between them.
+        Distance between these samples.
     causal : bool
-        See only this sample and earlier ones; otherwise as many earlier as later ones.
+        Each output depends on its own and earlier samples only; otherwise on as many earlier as
+        later ones.
     """
+
+    arguments = ("filters", "kernel_size", "dilation", "causal")
 
     def __init__(
         self,
@@ -63,7 +65,7 @@ class DilatedConvolution(keras.layers.Layer):
             shifts = [tap * self.dilation - before for tap in range(self.kernel_size)]
             return _convolved(sequence, kernel, shifts) + self.bias
         padded = ops.pad(sequence, ((0, 0), (before, reach - before), (0, 0)))
-        # ops.slice and not an index: the gradient of the latter is many times slower.
+        # The gradient of ops.slice is many times faster than that of an index.
         shifted = [
             ops.slice(padded, (0, tap * self.dilation, 0), (-1, n_samples, width))
             for tap in range(self.kernel_size)
@@ -71,19 +73,9 @@ class DilatedConvolution(keras.layers.Layer):
         kernel = ops.reshape(self.kernel, (self.kernel_size * width, self.filters))
         return rows_times(ops.concatenate(shifted, axis=-1), kernel) + self.bias
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "dilation": self.dilation,
-            "causal": self.causal,
-        }
-
 
 def _side_by_side(sequence: Any, shifts: list[int]) -> Any:
-    """Lay out what each output sees, [batch * sample, tap * feature]: samples so far later."""
+    """Concatenate the samples at these shifts, [batch * sample, tap * feature]."""
     n_samples, width = sequence.shape[1:]
     before = -min(shifts)
     padded = tf.pad(sequence, ((0, 0), (before, max(shifts)), (0, 0)))
@@ -92,7 +84,7 @@ def _side_by_side(sequence: Any, shifts: list[int]) -> Any:
 
 
 def _convolved(sequence: Any, kernel: Any, shifts: list[int]) -> Any:
-    """Convolve, with a gradient that is a convolution as well."""
+    """Convolve, with a gradient that is itself a convolution."""
     taps, width, filters = kernel.shape
     n_samples = sequence.shape[1]
 

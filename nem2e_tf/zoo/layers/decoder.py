@@ -6,16 +6,14 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nem2e_tf.zoo.layers.basic import Dense, rows_times
+from nem2e_tf.zoo.layers.basic import Dense, Layer, rows_times, uniform_noise
 from nem2e_tf.zoo.layers.fused import DecoderWeights, decode
 from nem2e_tf.zoo.layers.recurrence import FORMS, LSTM, one_hot
 
-FEEDINGS = ("free", "teacher", "scheduled")
-
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
-class LuongDecoder(keras.layers.Layer):
-    """Emit the targets sample by sample, each from the one before.
+class LuongDecoder(Layer):
+    """Emit the targets sample by sample, each from the previous one.
 
     An LSTM starts from the encoder's final state and reads its own previous output (0 at first).
     With attention, the context is the encoder's memory weighted by Luong's *general* score,
@@ -25,16 +23,18 @@ class LuongDecoder(keras.layers.Layer):
     Parameters
     ----------
     units : int
-        Size of the state; that of the encoder.
+        Size of the state, the same as the encoder's.
     n_targets : int
-        Outputs a sample.
+        Outputs per sample.
     n_samples : int
         Samples to emit.
     attention : bool
-        Look back at the encoder's memory.
+        Attend to the encoder's memory.
     form : {"unrolled", "loop"}
         See `nem2e_tf.zoo.layers.recurrence`.
     """
+
+    arguments = ("units", "n_targets", "n_samples", "attention", "form")
 
     def __init__(
         self,
@@ -82,17 +82,17 @@ class LuongDecoder(keras.layers.Layer):
         Parameters
         ----------
         memory : tensor [batch, token, feature]
-            The encoder's outputs, one a token.
+            The encoder's outputs.
         hidden, cell : tensor [batch, units]
             The encoder's final states.
         previous : tensor [batch, sample, target], optional
-            What to read instead of the own previous output: the measured activity one sample late
-            (teacher forcing).
+            Read instead of the decoder's own previous output: the measured activity, one sample
+            late (teacher forcing).
         feed : tensor [batch, sample, 1], optional
-            1 where `previous` is read and 0 where the own output is (scheduled sampling, Bengio et
-            al. 2015); everywhere `previous` if not given.
+            1 where `previous` is read and 0 where the decoder's own output is (scheduled sampling,
+            Bengio et al. 2015). Without it, `previous` is read everywhere.
         training : bool
-            Whether a gradient will be asked for; the attention weights are zeros then.
+            True where a gradient will be computed; then the attention weights are zeros.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class LuongDecoder(keras.layers.Layer):
         return self._unrolled(memory, keys, hidden, cell, previous, feed)
 
     def _emit(self, hiddens: Any, memory: Any, keys: Any) -> tuple[Any, Any]:
-        """Turn hidden states [batch, sample, units] into outputs and attention weights."""
+        """Compute outputs and attention weights from hidden states [batch, sample, units]."""
         if not self.attention:
             return self.head(hiddens), ops.zeros(
                 (ops.shape(hiddens)[0], hiddens.shape[1], memory.shape[1]), hiddens.dtype
@@ -125,7 +125,7 @@ class LuongDecoder(keras.layers.Layer):
     def _advance(
         self, output: Any, hidden: Any, cell: Any, memory: Any, keys: Any
     ) -> tuple[Any, Any, Any, Any]:
-        """Emit one sample [batch, 1, target] from the one before."""
+        """Emit one sample [batch, 1, target] from the previous one."""
         projected = self.recurrence.project(ops.squeeze(output, 1))
         hidden, cell = self.recurrence.step(projected, (hidden, cell))
         output, weights = self._emit(ops.expand_dims(hidden, 1), memory, keys)
@@ -140,11 +140,11 @@ class LuongDecoder(keras.layers.Layer):
         output = self._start(hidden)
         outputs, weights = [], []
         if feed is not None:
-            told = ops.split(feed, self.n_samples, axis=1)
-            given = ops.split(previous, self.n_samples, axis=1)
+            forced = ops.split(feed, self.n_samples, axis=1)
+            measured = ops.split(previous, self.n_samples, axis=1)
         for sample in range(self.n_samples):
             if feed is not None:
-                output = told[sample] * given[sample] + (1 - told[sample]) * output
+                output = forced[sample] * measured[sample] + (1 - forced[sample]) * output
             output, hidden, cell, weight = self._advance(output, hidden, cell, memory, keys)
             outputs.append(output)
             weights.append(weight)
@@ -153,7 +153,7 @@ class LuongDecoder(keras.layers.Layer):
     def _trained(
         self, memory: Any, hidden: Any, cell: Any, previous: Any = None, feed: Any = None
     ) -> tuple[Any, Any]:
-        """Decode in the form that has the fastest gradient."""
+        """Decode in the form with the fastest gradient."""
         recurrence, head = self.recurrence, self.head
         combine = scored = looked = None
         if self.attention:
@@ -222,36 +222,24 @@ class LuongDecoder(keras.layers.Layer):
             keras.KerasTensor((batch, self.n_samples, n_tokens), dtype=self.compute_dtype),
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "n_targets": self.n_targets,
-            "n_samples": self.n_samples,
-            "attention": self.attention,
-            "form": self.form,
-        }
-
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
 class TeacherSchedule(keras.layers.Layer):
-    """Choose for each sample whether the decoder reads the measured activity or its own output.
+    """Choose, for each sample, if the decoder reads the measured activity or its own output.
 
-    The chance of the measured one falls linearly from 1 at the start of training to 0 at half of it
-    (linear decay, Bengio et al. 2015, section 2.4). Training sets the weight ``progress``, 0 to 1.
+    The probability of the measured activity falls linearly from 1 at the start of training to 0 at
+    half of it (linear decay, Bengio et al. 2015, section 2.4). Training sets the weight
+    ``progress``, from 0 to 1.
     """
 
     def build(self, *_: Any) -> None:
-        """Make the weight that holds the share of the training that is done."""
+        """Make the weight for the completed share of the training."""
         self.progress = self.add_weight(
             shape=(), initializer="zeros", trainable=False, name="training_progress"
         )
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, previous: Any) -> Any:
-        """Return 1 or 0 for each [batch, sample, 1] of what could be fed."""
-        from nem2e_tf.zoo.layers.basic import uniform_noise
-
+        """Return 1 (measured) or 0 (own output) for each sample, [batch, sample, 1]."""
         noise = uniform_noise(previous[:, :, :1], self.seed_generator)
         return ops.cast(noise < 1 - 2 * self.progress, previous.dtype)

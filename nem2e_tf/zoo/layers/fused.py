@@ -1,10 +1,10 @@
-"""Recurrences whose gradients are written by hand, for training.
+"""Recurrences with gradients written by hand, for training.
 
-Automatic differentiation of an unrolled recurrence adds up one weight gradient a sample. Here the
-samples' shares are laid side by side and multiplied once, as the weights' gradient is a sum over
-samples and rows alike; biases are a row of ones in that product; and what every sample is
-multiplied with on the way back is transposed once. The result is that of the plain form, which
-`tests/test_fused.py` holds.
+Automatic differentiation of an unrolled recurrence computes one weight gradient per sample and adds
+them up. That gradient is a sum over samples and rows alike, so here all samples are concatenated
+and multiplied once. Biases are a row of ones in that product, and kernels that the backward pass
+multiplies every sample by are transposed once. Results equal those of the plain form
+(tests/zoo/layers/test_fused.py).
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _tanh_gradient = tf.raw_ops.TanhGrad
 
 
 class _Step(NamedTuple):
-    """What the way back needs of one LSTM step."""
+    """Values of one LSTM step that its gradient needs."""
 
     inputs: Any
     entry: Any
@@ -39,7 +39,7 @@ def _forward(inputs: Any, kernel: Any, cell: Any) -> tuple[Any, Any, _Step]:
 
 
 def _backward(step: _Step, d_hidden: Any, d_cell: Any) -> tuple[Any, Any]:
-    """Gradients of the gates before their activation and of the cell before the step."""
+    """Return gradients of the gates, before activation, and of the cell before the step."""
     d_cell = d_cell + _tanh_gradient(y=step.tanh_cell, dy=d_hidden * step.exit_)
     d_gates = tf.concat(
         [
@@ -54,7 +54,7 @@ def _backward(step: _Step, d_hidden: Any, d_cell: Any) -> tuple[Any, Any]:
 
 
 def _weight_gradient(inputs: list[Any], d_outputs: list[Any]) -> Any:
-    """Gradient of a matrix that every sample was multiplied with: one product."""
+    """Return the gradient of a matrix that every sample was multiplied by, as one product."""
     return tf.matmul(tf.concat(inputs, 0), tf.concat(d_outputs, 0), transpose_a=True)
 
 
@@ -63,10 +63,9 @@ def _transposed(matrix: Any) -> Any:
 
 
 def _back_through(kernel: Any, n_rows: int | None) -> Callable[[Any], Any]:
-    """Return the product with a transposed kernel, which is made once.
+    """Return a function that multiplies by a transposed kernel, which is transposed once.
 
-    Unless it would be read by a single row, as often as there are samples: then making it costs
-    more than it saves.
+    With a single row per sample, transposing costs more than it saves.
     """
     if n_rows == 1:
         return lambda rows: tf.matmul(rows, kernel, transpose_b=True)
@@ -75,7 +74,7 @@ def _back_through(kernel: Any, n_rows: int | None) -> Callable[[Any], Any]:
 
 
 def _times(vector: Any, matrices: Any) -> Any:
-    """Multiply each row's vector [batch, n] by a matrix of its own [batch, n, m]."""
+    """Multiply each row's vector [batch, n] by the row's own matrix [batch, n, m]."""
     return tf.squeeze(tf.matmul(tf.expand_dims(vector, 1), matrices), 1)
 
 
@@ -164,7 +163,7 @@ def decode(
     previous: Any = None,
     feed: Any = None,
 ) -> Any:
-    """Decode sample by sample from the own previous output, with Luong's attention or without.
+    """Decode sample by sample from the previous output, with Luong's attention or without.
 
     Parameters
     ----------
@@ -172,12 +171,13 @@ def decode(
     hidden, cell : tensor [batch, units]
     n_samples : int
     scored : tensor [batch, token, units], optional
-        The memory times the score's matrix: attend by its product with the hidden state.
+        The memory times the matrix of the score. Its product with the hidden state is the score of
+        each token; without it there is no attention.
     looked : tensor [batch, token, units], optional
-        The memory times the context's part of the combination, plus its bias: since the attention
-        weights add up to 1, their mean of it is that part of the combination.
+        The memory times the context's part of the combination, plus its bias. As attention weights
+        add up to 1, the weighted mean of it is the context's part of the combination.
     previous, feed : tensor [batch, sample, target] and [batch, sample, 1], optional
-        Read `previous` where `feed` is 1. No gradient flows to them.
+        `previous` is read where `feed` is 1. They have no gradient.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def decode(
     """
     units, n_targets = weights.head.shape
     attentive = scored is not None
-    told, given = _told_and_given(previous, feed, n_samples)
+    forced, measured = _forced_and_measured(previous, feed, n_samples)
 
     @tf.custom_gradient
     def run(
@@ -200,15 +200,15 @@ def decode(
     ) -> Any:
         combine, scored, looked = rest if attentive else (None,) * 3
         joined = tf.concat([recurrent_kernel, kernel, bias[None]], axis=0)
-        # A column of ones goes round with the output: what the bias is multiplied with.
+        # The output has a further column of ones, which the bias is multiplied by.
         out_kernel = tf.pad(head, ((0, 0), (0, 1)))
         out_bias = tf.concat([head_bias, tf.ones_like(head_bias[:1])], axis=0)
         output = tf.zeros_like(hidden[:, :1]) + tf.one_hot(n_targets, n_targets + 1)
         keys = _transposed(scored) if attentive else None
         steps, hiddens, attentions, emitted, outputs = [], [], [], [], []
         for sample in range(n_samples):
-            if told:
-                output = told[sample] * given[sample] + (1 - told[sample]) * output
+            if forced:
+                output = forced[sample] * measured[sample] + (1 - forced[sample]) * output
             hidden, cell, step = _forward(tf.concat([hidden, output], axis=-1), joined, cell)
             steps.append(step)
             hiddens.append(hidden)
@@ -246,8 +246,8 @@ def decode(
                 d_gates[sample], d_cell = _backward(steps[sample], d_hidden + d_seen, d_cell)
                 d_hidden = back(d_gates[sample])
                 d_next = output_back(d_gates[sample])
-                if told:
-                    d_next *= 1 - told[sample]
+                if forced:
+                    d_next *= 1 - forced[sample]
             d_joined = _weight_gradient([step.inputs for step in steps], d_gates)
             d_recurrent, d_kernel, d_bias = tf.split(d_joined, [units, n_targets, 1], axis=0)
             gradients = [
@@ -277,12 +277,12 @@ def decode(
     return run(hidden, cell, *weights[:5], *rest)
 
 
-def _told_and_given(previous: Any, feed: Any, n_samples: int) -> tuple[list[Any], list[Any]]:
-    """Cut what may be read instead of the own output into samples; with a column of ones."""
+def _forced_and_measured(previous: Any, feed: Any, n_samples: int) -> tuple[list[Any], list[Any]]:
+    """Split `feed` and `previous`, with a column of ones, into samples."""
     if previous is None:
         return [], []
-    given = tf.concat([previous, tf.ones_like(previous[:, :, :1])], axis=-1)
+    measured = tf.concat([previous, tf.ones_like(previous[:, :, :1])], axis=-1)
     return (
         tf.unstack(feed, num=n_samples, axis=1),
-        tf.unstack(given, num=n_samples, axis=1),
+        tf.unstack(measured, num=n_samples, axis=1),
     )

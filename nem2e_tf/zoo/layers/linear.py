@@ -1,4 +1,4 @@
-"""Layers of the entries that have a closed form; their weights are solved for, not trained."""
+"""Layers of entries with a closed form: their weights are solved for, not trained."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,9 +7,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from nem2e_tf.zoo.layers.basic import Layer
+
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
-class CounterpartMean(keras.layers.Layer):
+class CounterpartMean(Layer):
     """The simulation's estimate of each target: the mean of its counterpart channels.
 
     Parameters
@@ -17,6 +19,8 @@ class CounterpartMean(keras.layers.Layer):
     counterparts : sequence of sequences of int
         Channel indices of each target.
     """
+
+    arguments = ("counterparts",)
 
     def __init__(self, counterparts: Sequence[Sequence[int]], **options: Any) -> None:
         super().__init__(**options)
@@ -32,19 +36,15 @@ class CounterpartMean(keras.layers.Layer):
                 weights[channel, target] += 1 / len(channels)
         return ops.matmul(simulated, ops.convert_to_tensor(weights))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "counterparts": self.counterparts}
-
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
 class GainAndOffset(keras.layers.Layer):
-    """One gain and one offset a target (offset 0 until set).
+    """One gain and one offset per target; the offset is 0 until it is set.
 
     Parameters
     ----------
     gain : float
-        Gain until set.
+        Gain until it is set.
     """
 
     def __init__(self, *, gain: float = 1.0, **options: Any) -> None:
@@ -74,21 +74,23 @@ class GainAndOffset(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
-class SampleMixing(keras.layers.Layer):
-    """One [sample, sample] matrix a target: any linear change in time, such as a shift.
+class SampleMixing(Layer):
+    """One [sample, sample] matrix per target: any linear change in time, such as a shift.
 
     Parameters
     ----------
     kind : str
-        What the matrices are made for; kept with the model for whoever sets them.
+        Meaning of the matrices, for the function that sets them; saved with the model.
     """
+
+    arguments = ("kind",)
 
     def __init__(self, *, kind: str = "", **options: Any) -> None:
         super().__init__(**options)
         self.kind = kind
 
     def build(self, input_shape: Any) -> None:
-        """Make the matrices [target, sample out, sample in] and the lags they stand for."""
+        """Make the matrices [target, sample out, sample in], and lags that describe them."""
         _, n_samples, n_targets = input_shape
         self.mixing = self.add_weight(
             shape=(n_targets, n_samples, n_samples),
@@ -101,19 +103,15 @@ class SampleMixing(keras.layers.Layer):
         )
 
     def call(self, activity: Any) -> Any:
-        """Mix the samples of [batch, sample, target], each target by itself."""
+        """Mix the samples of [batch, sample, target], separately for each target."""
         by_target = ops.expand_dims(ops.transpose(activity, (0, 2, 1)), -1)
         mixed = ops.matmul(ops.expand_dims(self.mixing, 0), by_target)
         return ops.transpose(ops.squeeze(mixed, -1), (0, 2, 1))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**super().get_config(), "kind": self.kind}
-
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
 class Regression(keras.layers.Dense):
-    """A dense layer whose weights are solved for; it remembers the penalty asked for.
+    """A dense layer whose weights are solved for, with the penalty to use.
 
     Parameters
     ----------

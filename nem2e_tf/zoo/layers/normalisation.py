@@ -1,4 +1,4 @@
-"""Normalisation inside the model, as weights set from the training fold."""
+"""Normalisation inside the model, as non-trainable weights set from the training fold."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ SMALLEST = 1e-6
 class ChannelNormalisation(keras.layers.Layer):
     """Subtract each channel's mean and divide by its standard deviation.
 
-    Unlike ``keras.layers.Normalization`` the statistics are ordinary non-trainable weights, read
-    in `call`: they can be set later and can differ between fits that are mapped over.
+    Unlike in ``keras.layers.Normalization`` the statistics are ordinary non-trainable weights that
+    `call` reads: they can be set later, and can differ between fits that are mapped over.
     """
 
     def build(self, input_shape: Any) -> None:
-        """Make one mean and one deviation a channel (0 and 1 until set)."""
+        """Make one mean and one deviation per channel, 0 and 1 until they are set."""
         shape = (input_shape[-1],)
         self.mean = self.add_weight(shape=shape, initializer="zeros", trainable=False, name="mean")
         self.deviation = self.add_weight(
@@ -50,7 +50,7 @@ class ChannelNormalisation(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
 class TargetScaling(keras.layers.Layer):
-    """Turn the network's normalised output into muscle activity: offset + scale * output.
+    """Scale the network's normalised output to muscle activity: offset + scale * output.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class TargetScaling(keras.layers.Layer):
         self.output_kind = output
 
     def build(self, input_shape: Any) -> None:
-        """Make an offset [sample, target] and a scale [target] (0 and 1 until set)."""
+        """Make an offset [sample, target] and a scale [target], 0 and 1 until they are set."""
         self.offset = self.add_weight(
             shape=tuple(input_shape[-2:]), initializer="zeros", trainable=False, name="offset"
         )
@@ -80,7 +80,7 @@ class TargetScaling(keras.layers.Layer):
         return self.offset + self.scale * normalised
 
     def normalise(self, measured: Any) -> Any:
-        """Return what the network should have put out for a measured activity."""
+        """Return the network output that corresponds to a measured activity."""
         return (measured - self.offset) / self.scale
 
     def statistics(
@@ -91,8 +91,8 @@ class TargetScaling(keras.layers.Layer):
     ) -> list[NDArray[np.float32]]:
         """Compute this layer's weights from training rows.
 
-        Rows in which a muscle is not `present` are left out for that muscle; a muscle without any
-        row gets offset 0 and scale 1.
+        Rows in which a muscle is not `present` do not count for that muscle; a muscle without rows
+        has offset 0 and scale 1.
         """
         n_samples, n_targets = measured.shape[1:]
         offset = np.zeros((n_samples, n_targets))
@@ -114,7 +114,7 @@ class TargetScaling(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="nem2e_tf")
 class PreviousTarget(keras.layers.Layer):
-    """Normalised measured activity, one sample late: what teacher forcing feeds the decoder.
+    """Normalised measured activity, one sample late: the decoder's input in teacher forcing.
 
     Shares the weights of a `TargetScaling`, which must be built. Used in training models only.
 

@@ -1,9 +1,9 @@
 """Recurrent layers with the weights of Keras' own, in two forms of the same computation.
 
-``unrolled`` trains fast and can be mapped over many fits; ``loop`` keeps one copy of the weights
-and no tensor lists, so that it exports to builtin operators at any size.
-The form is no part of the weights: it may be changed on a built model, which takes effect when the
-model is traced again (`nem2e_tf.zoo.set_recurrence_form`).
+``unrolled`` trains fast and can be mapped over many fits; ``loop`` has one copy of the weights and
+no tensor lists, so it exports to builtin operators at any size. The form does not affect the
+weights: change it on a built model with `nem2e_tf.zoo.set_recurrence_form`, before the model is
+traced again.
 """
 
 from typing import Any, ClassVar
@@ -12,25 +12,26 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nem2e_tf.zoo.layers.basic import rows_times
+from nem2e_tf.zoo.layers.basic import Layer, rows_times
 from nem2e_tf.zoo.layers.fused import lstm_sequence
 
 FORMS = ("unrolled", "loop")
 
 
-class Recurrence(keras.layers.Layer):
-    """What the recurrent layers share.
+class Recurrence(Layer):
+    """Base class of the recurrent layers.
 
     Parameters
     ----------
     units : int
         Size of the hidden state.
     backwards : bool
-        Read the sequence from its end; the outputs are given in the order of the input.
+        Read the sequence from its end; outputs are in the order of the input.
     form : {"unrolled", "loop"}
         How the recurrence is computed.
     """
 
+    arguments = ("units", "backwards", "form")
     gates: ClassVar[int] = 1
     n_states: ClassVar[int] = 1
 
@@ -62,7 +63,7 @@ class Recurrence(keras.layers.Layer):
         return "zeros"
 
     def project(self, inputs: Any) -> Any:
-        """Return the inputs' share of the gates: of a sequence at once, or of one sample."""
+        """Multiply a sequence, or one sample, by the input kernel and add the bias."""
         return rows_times(inputs, self.kernel) + self.bias
 
     def step(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -78,7 +79,7 @@ class Recurrence(keras.layers.Layer):
         *states : tensor [batch, units]
             Initial states; zeros if none are given.
         training : bool
-            Whether a gradient will be asked for.
+            True where a gradient will be computed.
 
         Returns
         -------
@@ -106,7 +107,7 @@ class Recurrence(keras.layers.Layer):
         return ops.stack(outputs, axis=1), states
 
     def _trained(self, sequence: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-        """Run in the form that has the fastest gradient."""
+        """Run in the form with the fastest gradient."""
         return self._unrolled(self.project(sequence), states)
 
     def _loop(self, projected: Any, states: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
@@ -139,18 +140,9 @@ class Recurrence(keras.layers.Layer):
             for shape in self.compute_output_shape(sequence.shape)
         )
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "backwards": self.backwards,
-            "form": self.form,
-        }
-
 
 def one_hot(place: Any, n_samples: int, dtype: Any) -> Any:
-    """Mark one sample in [1, sample, 1]: reads and writes a sample without tensor lists."""
+    """Mark one sample in [1, sample, 1], to read and write a sample without tensor lists."""
     marks = ops.cast(ops.equal(ops.arange(n_samples, dtype="int32"), place), dtype)
     return ops.reshape(marks, (1, n_samples, 1))
 

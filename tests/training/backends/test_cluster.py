@@ -104,6 +104,32 @@ def refused(capsys, *arguments):
     return printed.err.splitlines()[-1]
 
 
+OWN = '''
+import keras
+from nem2e_tf.zoo import framed_input, framed_model
+
+def mine(*, n_samples, n_channels, n_targets, counterparts):
+    """A dense layer."""
+    return framed_model(*framed_input(n_samples, n_channels), n_targets)
+'''
+
+
+@needs_dask
+@pytest.mark.slow
+def test_workers_know_a_refiner_of_ones_own(started, tmp_path):
+    """Its source is sent along: the workers do not see the file."""
+    cohort = tiny_cohort().save(tmp_path / "cohort")
+    file = tmp_path / "client" / "mine.py"
+    file.parent.mkdir()
+    file.write_text(OWN, encoding="utf-8")
+    given = {"models": f"{file}:mine", "epochs": 2}
+    local = cross_validate(cohort, out=tmp_path / "local", jobs=1, **given)
+    started.start_worker()
+    started.wait_for(1)
+    spread = cross_validate(cohort, out=tmp_path / "spread", scheduler=started.address, **given)
+    pd.testing.assert_frame_equal(numbers(spread.path), numbers(local.path))
+
+
 @needs_dask
 @pytest.mark.slow
 def test_a_worker_killed_in_the_middle_costs_its_chunk_only(started, tmp_path):
