@@ -1,4 +1,4 @@
-"""Progress of fits on stderr, with the time that is left."""
+"""Progress of fits on stderr, with the remaining time."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 class FitProgress:
     """A progress bar over the chunks of a run.
 
-    It counts each fit's epochs; a chunk that stops early jumps to its end.
+    It counts the epochs of all fits; a chunk that stops early advances to its end.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,6 @@ class FitProgress:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.chunks: dict[int, tuple[int, int]] = {}
         self.task: Any = None
         self.finished = 0
 
@@ -49,40 +48,35 @@ class FitProgress:
         self.bar.stop()
 
     def plan(self, run: "RunFolder", unfinished: list[int]) -> None:
-        """Say what there is to do."""
+        """Print the notes of the plan and start the bar."""
         for note in run.plan.notes:
             click.echo(f"nem2e-tf: note: {note}", err=True)
-        n_fits = len(run.plan.fits)
-        left = sum(len(run.plan.chunks[chunk]) for chunk in unfinished)
+        n_fits, left = len(run.plan.fits), self._begin(run, unfinished)
         if left < n_fits:
-            click.echo(f"nem2e-tf: {n_fits - left} of {n_fits} fits are there already", err=True)
-        self._begin(run, unfinished)
+            click.echo(f"nem2e-tf: {n_fits - left} of {n_fits} fits are finished", err=True)
 
     def plan_again(self, run: "RunFolder", missing: list[int]) -> None:
-        """Say what is fitted again, for its weights."""
-        count = sum(len(run.plan.chunks[chunk]) for chunk in missing)
+        """Report the fits that are repeated for their weights, and start the bar."""
+        count = self._begin(run, missing)
         click.echo(f"nem2e-tf: {count} fits again, to keep their weights in {run.path}", err=True)
-        self._begin(run, missing)
 
-    def _begin(self, run: "RunFolder", unfinished: list[int]) -> None:
-        left = sum(len(run.plan.chunks[chunk]) for chunk in unfinished)
-        epochs = run.settings.recipe.epochs
-        self.chunks = {chunk: (len(run.plan.chunks[chunk]) * epochs, 0) for chunk in unfinished}
-        self.fits = {chunk: len(run.plan.chunks[chunk]) for chunk in unfinished}
-        self.task = self.bar.add_task(
-            f"{left} fits", total=sum(total for total, _ in self.chunks.values())
-        )
+    def _begin(self, run: "RunFolder", chunks: list[int]) -> int:
+        self.fits = {chunk: len(run.plan.chunks[chunk]) for chunk in chunks}
+        self.epochs = run.settings.recipe.epochs
+        self.done = dict.fromkeys(chunks, 0)
+        count = sum(self.fits.values())
+        self.task = self.bar.add_task(f"{count} fits", total=count * self.epochs)
+        return count
 
     def update(self, chunk: int, epochs: int, finished: bool) -> None:
-        """Move on by what a chunk has done."""
-        total, done = self.chunks[chunk]
-        now = total if finished else min(total, self.fits[chunk] * epochs)
-        if now > done:
-            self.chunks[chunk] = (total, now)
-            self.bar.advance(self.task, now - done)
+        """Advance the bar to the epochs that a chunk has done."""
+        now = self.fits[chunk] * (self.epochs if finished else min(epochs, self.epochs))
+        if now > self.done[chunk]:
+            self.bar.advance(self.task, now - self.done[chunk])
+            self.done[chunk] = now
         if finished:
             self.finished += 1
             if not self.console.is_terminal:
                 click.echo(
-                    f"nem2e-tf: chunk {self.finished} of {len(self.chunks)} finished", err=True
+                    f"nem2e-tf: chunk {self.finished} of {len(self.fits)} finished", err=True
                 )

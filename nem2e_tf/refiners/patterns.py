@@ -5,14 +5,14 @@ functions, so they cannot differ. NumPy is all they need.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nem2e_tf.errors import InputError, near
-from nem2e_tf.names import JOINT, PATTERNS, QUARTERS, TARGETS
+from nem2e_tf.names import ALL_ENTIRE, JOINT, ONE_QUARTER, PATTERNS, QUARTERS, TARGETS
 
 SAMPLES = 20
 
@@ -59,9 +59,9 @@ class Composition:
         ):
             if value not in known:
                 raise InputError(f"{what}: expected {' or '.join(known)}, found {value!r}")
-        if self.targets == JOINT and self.pattern != "all-entire":
+        if self.targets == JOINT and self.pattern != ALL_ENTIRE:
             raise InputError(f"targets joint: expected pattern all-entire, found {self.pattern}")
-        allowed = (SAMPLES // QUARTERS, SAMPLES) if self.pattern == "one-quarter" else (SAMPLES,)
+        allowed = (SAMPLES // QUARTERS, SAMPLES) if self.pattern == ONE_QUARTER else (SAMPLES,)
         if self.model_samples not in allowed:
             raise InputError(
                 f"pattern {self.pattern}: expected a model of {' or '.join(map(str, allowed))} "
@@ -82,7 +82,7 @@ class Composition:
             unknown = [name for name in names if name not in self.channels]
             if unknown:
                 raise InputError(f"counterpart {unknown[0]} of {muscle}: expected a channel")
-            if not names and self.pattern != "all-entire":
+            if not names and self.pattern != ALL_ENTIRE:
                 raise InputError(f"muscle {muscle}: expected a counterpart, found none")
 
     @property
@@ -99,7 +99,7 @@ class Composition:
     @property
     def n_inputs(self) -> int:
         """Number of channels that a model takes: 1 under the One-* patterns."""
-        return len(self.channels) if self.pattern == "all-entire" else 1
+        return len(self.channels) if self.pattern == ALL_ENTIRE else 1
 
     def muscles_of(self, model: str) -> tuple[str, ...]:
         """Names of the muscles that a model predicts."""
@@ -110,15 +110,9 @@ class Composition:
         muscles = self.muscles_of(model)
         counterparts = tuple(self.counterparts[self.muscles.index(name)] for name in muscles)
         used = {name for names in counterparts for name in names}
-        whole = self.pattern == "all-entire"
-        return Composition(
-            pattern=self.pattern,
-            targets=self.targets,
-            channels=tuple(name for name in self.channels if whole or name in used),
-            muscles=muscles,
-            counterparts=counterparts,
-            model_samples=self.model_samples,
-        )
+        whole = self.pattern == ALL_ENTIRE
+        channels = tuple(name for name in self.channels if whole or name in used)
+        return replace(self, channels=channels, muscles=muscles, counterparts=counterparts)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -153,12 +147,12 @@ def model_input(
     [10.0, 11.0, 12.0, 13.0, 14.0]
     """
     values = np.asarray(simulated, dtype=np.float32)
-    if composition.pattern == "all-entire":
+    if composition.pattern == ALL_ENTIRE:
         return values
     names = composition.counterparts[composition.muscles.index(muscle)]
     columns = [composition.channels.index(name) for name in names]
     single = values[:, :, columns].mean(axis=2, dtype=np.float64, keepdims=True)
-    if composition.pattern == "one-quarter":
+    if composition.pattern == ONE_QUARTER:
         single = single.reshape(-1, SAMPLES // QUARTERS, 1)
         single = resample(single, composition.model_samples)
     return single.astype(np.float32)
@@ -177,7 +171,7 @@ def joined(rows: NDArray[Any], composition: Composition) -> NDArray[np.float32]:
     float32 array [cycle, 20, muscle]
     """
     values = np.asarray(rows)
-    if composition.pattern == "one-quarter":
+    if composition.pattern == ONE_QUARTER:
         values = resample(values, SAMPLES // QUARTERS)
         values = values.reshape(-1, SAMPLES, values.shape[2])
     return values.astype(np.float32)

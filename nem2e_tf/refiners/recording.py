@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -255,13 +255,7 @@ def _without_repeats(recording: Storage) -> tuple[Storage, list[str]]:
         raise InputError(f"{_name(recording)}: expected rows at two or more times, found fewer")
     if first.all():
         return recording, []
-    kept = Storage(
-        name=recording.name,
-        labels=recording.labels,
-        time=recording.time[first],
-        data=recording.data[first],
-        path=recording.path,
-    )
+    kept = replace(recording, time=recording.time[first], data=recording.data[first])
     return kept, [f"{int((~first).sum())} rows left out: they repeat the time of the row before"]
 
 

@@ -156,7 +156,7 @@ class MappedModel:
         before = [self.state[i].value for i in self.fixed]
         with supplied_noise(note):
             _, after = self.training_model.stateless_call(
-                [v.value for v in self._in_training_order()],
+                [self.model.trainable_variables[i].value for i in self.order],
                 before,
                 zeros if self.takes_targets else zeros[0],
                 training=True,
@@ -179,9 +179,6 @@ class MappedModel:
             f"{owners[-1] if owners else 'the model'}, {variable.path}: expected state that stays "
             f"constant in training, found one that changes; {instead}"
         )
-
-    def _in_training_order(self) -> list[Any]:
-        return [self.model.trainable_variables[i] for i in self.order]
 
     def cut(self, flat: Any) -> list[Any]:
         """Split flat weights [fit, weight] into the model's tensors [fit, ...]."""
@@ -246,7 +243,10 @@ class MappedModel:
             rows = tf.reduce_sum(seen, axis=(1, 2))
             total += losses * rows
             shares += rows
-        joined = (tf.concat([_rows(p) for p in part], 1) for part in (parameters, first, second))
+        joined = (
+            tf.concat([tf.reshape(p, (p.shape[0], -1)) for p in part], 1)
+            for part in (parameters, first, second)
+        )
         return (*joined, counts), total, shares
 
     def apply(self, parameters: Any, state: list[Any], x: Any) -> Any:
@@ -333,11 +333,6 @@ def _mapped(function: Callable[[Any], Any], arguments: Any) -> Any:
         return tf.vectorized_map(function, arguments)
     found = function(tf.nest.map_structure(lambda tensor: tf.squeeze(tensor, 0), arguments))
     return tf.nest.map_structure(lambda tensor: tf.expand_dims(tensor, 0), found)
-
-
-def _rows(tensor: Any) -> Any:
-    """Flatten the tensor of each fit."""
-    return tf.reshape(tensor, (tensor.shape[0], -1))
 
 
 def state_of(model: keras.Model, training_model: keras.Model) -> list[Any]:

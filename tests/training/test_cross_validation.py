@@ -176,7 +176,7 @@ class TestRun:
             main(list(command(folder / "cohort", finished[0])))
         assert caught.value.code == 0
         n_fits = len(open_run(finished[0]).plan.fits)
-        assert f"{n_fits} of {n_fits} fits are there already" in capsys.readouterr().err
+        assert f"{n_fits} of {n_fits} fits are finished" in capsys.readouterr().err
         assert (finished[0] / "results.csv").read_bytes() == before
 
     def test_other_settings_or_cohorts_are_refused(self, finished, folder, capsys):
@@ -295,7 +295,7 @@ def test_interrupted_twice_it_goes_on_and_gives_the_same_numbers(finished, folde
 
     done = called(*command(folder / "cohort", run, "--jobs", "2"))
     assert done.returncode == 0
-    assert "fits are there already" in done.stderr
+    assert "fits are finished" in done.stderr
     pd.testing.assert_frame_equal(numbers(run), numbers(finished[0]), check_exact=True)
     for name in ("references.csv", "mean_patterns.npz"):
         assert (run / name).exists()

@@ -1,4 +1,4 @@
-"""Fitting many networks at once; `test_fifty_steps.py` holds it against plain Keras."""
+"""Fitting many networks at once; `test_fifty_steps.py` compares it with plain Keras."""
 
 import functools
 from collections.abc import Sequence
