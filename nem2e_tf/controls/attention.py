@@ -2,9 +2,9 @@
 
 The attention of trained models is averaged over cycles that they were not trained on. Then the
 tokens (samples or channels) with the most attention are masked, and as many drawn at random. Where
-attention has no relation to what the output depends on, the former are a random draw like the
-others, and the difference of the errors is 0 on average (Jain & Wallace 2019; Wiegreffe & Pinter
-2019 on what attention does and does not explain).
+attention is unrelated to the inputs that the output depends on, the former are a random draw like
+the others, and the difference of the errors is 0 on average (Jain & Wallace 2019; Wiegreffe &
+Pinter 2019 discuss the limits of attention as an explanation).
 """
 
 import os
@@ -33,7 +33,7 @@ from nem2e_tf.evaluation.metrics import rmse
 from nem2e_tf.evaluation.results import SETTINGS
 from nem2e_tf.evaluation.scoring import group_error
 from nem2e_tf.evaluation.statistics import summarise_groups
-from nem2e_tf.names import QUARTERS
+from nem2e_tf.names import ONE_QUARTER, QUARTERS
 from nem2e_tf.refiners.info import MARKER as REFINER
 from nem2e_tf.refiners.patterns import Composition, model_input
 from nem2e_tf.refiners.refiner import Refiner, load_refiner
@@ -51,8 +51,8 @@ HELD_OUT = "held out"
 ERRORS = ("rmse_own", "rmse_most", "rmse_random")
 NOTES = (
     "Attention is averaged over the cycles of a left-out group, then over seeds and groups. An "
-    "encoder's token contains more than its own channel or sample: attention shows where the "
-    "decoder attends, not what the output depends on.",
+    "encoder's token contains more than its own channel or sample: attention shows which tokens "
+    "the decoder reads, not which inputs the output depends on.",
     "difference: RMSE with the most attended tokens masked minus RMSE with as many drawn at "
     "random; above 0 the model needs the tokens it attends to more than the others.",
 )
@@ -256,7 +256,7 @@ def _examine(
     notes: list[str] = []
     for case in cases:
         samples = case.composition.model_samples
-        if case.composition.pattern == "one-quarter" and samples != QUARTER:
+        if case.composition.pattern == ONE_QUARTER and samples != QUARTER:
             notes.append(
                 f"{case.entry['model']} under one-quarter: left out, because quarters of {samples} "
                 "samples do not match the samples of the cycle"

@@ -28,6 +28,7 @@ from nem2e_tf.evaluation.results import (
     entry_columns,
     with_variant,
 )
+from nem2e_tf.names import ALL_ENTIRE
 
 OVERALL = "overall"
 TESTED = ("rate", "skill", "difference")
@@ -128,7 +129,7 @@ def holm(p: ArrayLike) -> NDArray[np.float64]:
     from statsmodels.stats.multitest import multipletests
 
     # multipletests collects garbage at each call, 0.2 s with TensorFlow loaded. The collector skips
-    # frozen objects; a process that has frozen some of its own is left alone.
+    # frozen objects. In a process that froze objects itself nothing is changed.
     freeze = not gc.get_freeze_count()
     if freeze:
         gc.freeze()
@@ -369,7 +370,7 @@ def _likeness(names: dict[str, Any], others: dict[str, Any]) -> tuple[bool, ...]
         names.get(column) == others.get(column)
         for column in ("pattern", "targets", "output", "recipe", "variant", "run")
     ]
-    return (same[0], others["pattern"] == "all-entire", *same[1:])
+    return (same[0], others["pattern"] == ALL_ENTIRE, *same[1:])
 
 
 def summarise_references(references: pd.DataFrame) -> pd.DataFrame:

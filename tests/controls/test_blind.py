@@ -35,12 +35,12 @@ def test_input_blind_by_hand():
         "worse": "worse",
         "mean-pattern": "unknown",
     }
-    told = "\n".join(sentences(input_blind(pd.DataFrame(rows)), by="subject"))
-    assert "has a rate of -0.50" in told
-    assert "Skill over the mean pattern with a 95 % interval above 0: good." in told
-    assert "Worse than the mean pattern with a 95 % interval below 0: bad, worse." in told
-    assert "good 85 %, even 100 %, bad 130 %" in told
-    assert "mean-pattern" not in told
+    text = "\n".join(sentences(input_blind(pd.DataFrame(rows)), by="subject"))
+    assert "has a rate of -0.50" in text
+    assert "Skill over the mean pattern with a 95 % interval above 0: good." in text
+    assert "Worse than the mean pattern with a 95 % interval below 0: bad, worse." in text
+    assert "good 85 %, even 100 %, bad 130 %" in text
+    assert "mean-pattern" not in text
 
 
 def test_rounding_is_no_gain_to_have_a_share_of():
@@ -48,23 +48,23 @@ def test_rounding_is_no_gain_to_have_a_share_of():
     assert input_blind(pd.DataFrame(rows))["share"].isna().all()
 
 
-def test_input_blind_tells_entries_of_one_model_apart():
+def test_input_blind_distinguishes_entries_of_one_model():
     rows = pd.concat([made(("lstm",)), made(("lstm",), seed=1, pattern="all-entire")])
-    told = "\n".join(sentences(input_blind(rows), by="subject"))
-    assert "lstm (one-entire)" in told
-    assert "lstm (all-entire)" in told
+    text = "\n".join(sentences(input_blind(rows), by="subject"))
+    assert "lstm (one-entire)" in text
+    assert "lstm (all-entire)" in text
 
 
-def test_an_entry_alone_under_its_verdict_is_still_told_from_its_namesake():
+def test_an_entry_alone_under_its_verdict_is_still_distinguished_from_its_namesake():
     rows = [row("lstm", "soleus", g, 0.40 + 0.01 * g) for g in range(4)]
     other = [row("lstm", "soleus", g, 0.60 + 0.01 * g) for g in range(4)]
     table = pd.DataFrame(rows + [one | {"pattern": "all-entire"} for one in other])
-    told = "\n".join(sentences(input_blind(table), by="subject"))
-    assert "above 0: lstm (one-entire)." in told
-    assert "below 0: lstm (all-entire)." in told
-    told = "\n".join(sentences(input_blind(table.assign(run="first")), by="subject"))
-    assert "above 0: lstm (one-entire)." in told, "the run only where nothing else differs"
+    text = "\n".join(sentences(input_blind(table), by="subject"))
+    assert "above 0: lstm (one-entire)." in text
+    assert "below 0: lstm (all-entire)." in text
+    text = "\n".join(sentences(input_blind(table.assign(run="first")), by="subject"))
+    assert "above 0: lstm (one-entire)." in text, "the run only where nothing else differs"
     runs = [pd.DataFrame(one).assign(run=run) for one, run in ((rows, "x"), (other, "y"))]
-    told = "\n".join(sentences(input_blind(pd.concat(runs)), by="subject"))
-    assert "above 0: lstm (x)." in told
-    assert "below 0: lstm (y)." in told
+    text = "\n".join(sentences(input_blind(pd.concat(runs)), by="subject"))
+    assert "above 0: lstm (x)." in text
+    assert "below 0: lstm (y)." in text

@@ -262,9 +262,9 @@ def test_commands_and_the_fitting_of_what_is_not_kept(place, tmp_path):
     done = command(*asked, "--draws", 1, "--jobs", 1, "--json", "-o", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "fits again, to keep their weights" in done.stderr
-    told = json.loads(done.stdout)
-    assert [row["muscle"] for row in told["summary"]] == ["soleus", "glmed1", "overall"]
-    assert told["summary"][2]["difference"] > 0
+    printed = json.loads(done.stdout)
+    assert [row["muscle"] for row in printed["summary"]] == ["soleus", "glmed1", "overall"]
+    assert printed["summary"][2]["difference"] > 0
     after = dict(np.load(kept))
     assert before.keys() == after.keys()
     for name, value in before.items():

@@ -86,7 +86,7 @@ def test_what_was_planted_is_what_the_gain_is_made_of(cohort):
         assert one[["amplitude_share", "timing_share", "shape_share"]].sum() == pytest.approx(1)
 
 
-def test_units_that_differ_besides_are_amplitude():
+def test_a_difference_of_units_counts_as_amplitude():
     """Held against the simulation as it is, the oracle gains by the EMG's units as well."""
     lag = make("walk", distortion=Distortion.pure_lag())
     found = split(lag, as_counterparts(lag))

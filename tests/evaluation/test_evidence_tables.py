@@ -44,10 +44,10 @@ EVERY = (
 def test_degenerate_results_give_nan_and_notes(table, results):
     found = table(results)
     assert len(found)
-    told = found["notes"].str.len() > 0
+    noted = found["notes"].str.len() > 0
     unknown = found.select_dtypes("float").isna().any(axis=1)
     if results["group"].nunique() == 1 or results["rmse_refined"].isna().all():
-        assert told.all()
+        assert noted.all()
         assert unknown.all()
 
 

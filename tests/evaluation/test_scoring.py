@@ -32,7 +32,7 @@ def test_group_error_weighs_conditions_not_cycles():
     np.testing.assert_allclose(group_error(error, ["a", "a", "b"]), [6.0, 4.0])
 
 
-def test_group_error_leaves_out_only_what_it_is_told_to():
+def test_group_error_leaves_out_only_the_cycles_not_kept():
     error = np.array([1.0, np.nan, 10.0])
     assert np.isnan(group_error(error, [1, 1, 2]))
     assert group_error(error, [1, 1, 2], keep=np.array([True, False, True])) == 5.5

@@ -249,7 +249,7 @@ def test_one_group_and_a_muscle_without_emg():
     assert "1 of 3 muscle and group pairs" in overall["notes"]
 
 
-def test_a_failed_seed_is_told():
+def test_a_failed_seed_is_noted():
     results = made(["lstm"], seeds=("0", "1"))
     failed = (results["seed"] == "1") & (results["group"] == "s3")
     results.loc[failed, ["rmse_refined", "rate", "skill"]] = np.nan
@@ -356,7 +356,7 @@ def test_references_by_hand():
     assert summary.loc["overall", "per_condition_rate"] == pytest.approx((-0.75 - 0.675) / 2)
 
 
-def test_references_can_be_told_from_the_results_themselves():
+def test_references_can_be_derived_from_the_results():
     results = made()
     summary = summarise_references(references_of(results)).set_index("muscle")
     assert summary.loc["overall", "n"] == 8
