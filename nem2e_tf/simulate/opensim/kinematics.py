@@ -71,11 +71,16 @@ class IkSettings:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _IkInputs(Inputs):
-    tasks: ET.Element | None = None
+class _MarkerInputs(Inputs):
+    """Inputs of either stage; those that only the other one has keep their defaults."""
+
+    mass: float = -1.0
+    static_span: Span = (0.0, 0.0)
+    sets: Mapping[str, ET.Element] = field(default_factory=dict)
+    tasks: tuple[ET.Element, ...] = ()
 
 
-def _read_ik(settings: IkSettings) -> _IkInputs:
+def _read_ik(settings: IkSettings) -> _MarkerInputs:
     model = read_model(settings.model)
     notes = []
     tasks = read_set(settings.tasks, "IKTaskSet")
@@ -101,7 +106,9 @@ def _read_ik(settings: IkSettings) -> _IkInputs:
         notes.append(f"{settings.markers}: {len(unused)} markers not tracked, such as {unused[0]}")
     notes += _gaps(markers, names, span)
     files = (settings.model, settings.markers, *([settings.tasks] if settings.tasks else []))
-    return _IkInputs(files=files, span=span, notes=tuple(notes), settings=settings, tasks=tasks)
+    return _MarkerInputs(
+        files=files, span=span, notes=tuple(notes), settings=settings, tasks=(tasks,)
+    )
 
 
 def _own_ik(own: OwnSetup) -> Inputs:
@@ -112,7 +119,7 @@ def _own_ik(own: OwnSetup) -> Inputs:
     return Inputs(files=own.inputs, span=span, notes=notes, own=own)
 
 
-def _ik_setup(inputs: _IkInputs, _folder: Path) -> ET.Element:
+def _ik_setup(inputs: _MarkerInputs, _folder: Path) -> ET.Element:
     settings: IkSettings = inputs.settings
     weight = settings.constraint_weight
     content = {
@@ -125,8 +132,7 @@ def _ik_setup(inputs: _IkInputs, _folder: Path) -> ET.Element:
         "report_errors": True,
         "output_motion_file": MOTION,
     }
-    assert inputs.tasks is not None
-    return element(IK.kind, content, inputs.tasks, name="ik")
+    return element(IK.kind, content, *inputs.tasks, name="ik")
 
 
 def _judge_ik(done: Finished) -> Judged:
@@ -227,15 +233,7 @@ class ScaleSettings:
     keep_mass_distribution: bool = False
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _ScaleInputs(Inputs):
-    mass: float
-    static_span: Span = (0.0, 0.0)
-    sets: Mapping[str, ET.Element] = field(default_factory=dict)
-    tasks: ET.Element | None = None
-
-
-def _read_scale(settings: ScaleSettings) -> _ScaleInputs:
+def _read_scale(settings: ScaleSettings) -> _MarkerInputs:
     model = read_model(settings.model)
     if not settings.mass > 0:
         raise InputError(f"mass: expected more than 0 kg, found {settings.mass:g}")
@@ -265,7 +263,7 @@ def _read_scale(settings: ScaleSettings) -> _ScaleInputs:
     files = [settings.model, settings.static, settings.measurements, settings.factors]
     files += [settings.marker_set, settings.tasks]
     sets = {"measurements": measurements, "manualScale": factors}
-    return _ScaleInputs(
+    return _MarkerInputs(
         files=tuple(file for file in files if file is not None),
         span=None,
         notes=(note,) if unknown else (),
@@ -273,17 +271,17 @@ def _read_scale(settings: ScaleSettings) -> _ScaleInputs:
         mass=settings.mass,
         static_span=span,
         sets={name: one for name, one in sets.items() if one is not None},
-        tasks=tasks,
+        tasks=() if tasks is None else (tasks,),
     )
 
 
-def _own_scale(own: OwnSetup) -> _ScaleInputs:
+def _own_scale(own: OwnSetup) -> _MarkerInputs:
     read_model(own.require_files("model_file")[0])
     mass = own.numbers("mass") or [-1.0]
-    return _ScaleInputs(files=own.inputs, span=None, notes=own.notes, own=own, mass=mass[0])
+    return _MarkerInputs(files=own.inputs, span=None, notes=own.notes, own=own, mass=mass[0])
 
 
-def _scale_setup(inputs: _ScaleInputs, _folder: Path) -> ET.Element:
+def _scale_setup(inputs: _MarkerInputs, _folder: Path) -> ET.Element:
     settings: ScaleSettings = inputs.settings
     common: dict[str, object] = {"time_range": inputs.static_span, "output_model_file": MODEL}
     if settings.static:
@@ -299,7 +297,7 @@ def _scale_setup(inputs: _ScaleInputs, _folder: Path) -> ET.Element:
         **common,
     }
     placer = {
-        "apply": inputs.tasks is not None,
+        "apply": bool(inputs.tasks),
         "output_motion_file": _STATIC,
         "max_marker_movement": -1.0,
         **common,
@@ -308,7 +306,7 @@ def _scale_setup(inputs: _ScaleInputs, _folder: Path) -> ET.Element:
         SCALE.kind,
         {"mass": settings.mass, "GenericModelMaker": maker},
         element("ModelScaler", scaler, *inputs.sets.values()),
-        element("MarkerPlacer", placer, *([] if inputs.tasks is None else [inputs.tasks])),
+        element("MarkerPlacer", placer, *inputs.tasks),
         name="scale",
     )
 
