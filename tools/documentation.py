@@ -38,6 +38,7 @@ from mkdocs.exceptions import PluginError
 
 BLOCK = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<code>.*?)^```$", re.M | re.S)
 TITLE = re.compile(r'title="([^"]+)"')
+COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Types in docstrings are words ("path-like"), which are shown as if they were Python.
 TYPE = re.compile(r"<code>[^<]*\w - \w[^<]*</code>")
 IMAGE = re.compile(r'<img alt="([^"]*)" src="(scratch|screenshot):([^"]+)"\s*/?>')
@@ -57,7 +58,8 @@ folders: dict[str, Path] = {}
 def on_startup(**_: Any) -> None:
     """Quiet libraries, plots without a screen, and the environment's own commands first."""
     os.environ["PATH"] = sysconfig.get_path("scripts") + os.pathsep + os.environ["PATH"]
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", MPLBACKEND="agg", COLUMNS="100", checkout=CHECKOUT)
+    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="1")
+    os.environ.update(MPLBACKEND="agg", COLUMNS="100", checkout=CHECKOUT)
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # the debugger's warning on standard error
 
 
@@ -114,7 +116,7 @@ def printed(cell: nbformat.NotebookNode) -> str:
             parts.append(output.text)
         elif output.output_type in ("execute_result", "display_data"):
             parts.append(output.data.get("text/plain", "") + "\n")
-    lines = "".join(parts).splitlines()
+    lines = COLOUR.sub("", "".join(parts)).splitlines()
     # A progress line that was overwritten ends in what stood there last.
     return "\n".join(line.split("\r")[-1].rstrip() for line in lines).strip("\n")
 

@@ -18,7 +18,7 @@ DOCS = CHECKOUT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))
 NEEDED = ("mkdocs", "material", "mkdocstrings", "mkdocs_click", "nbclient", "ipykernel", "ezc3d")
 MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-TUTORIALS = ("c3d", "export", "recordings")
+TUTORIALS = ("c3d", "export", "own-refiner", "recordings")
 
 
 def text_of(page):
