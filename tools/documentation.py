@@ -109,10 +109,13 @@ def notebook(markdown: str) -> tuple[nbformat.NotebookNode, list[re.Match[str]]]
 
 
 def printed(cell: nbformat.NotebookNode) -> str:
-    """Return what a cell printed or showed, as text."""
+    """Return what a cell printed or showed, as text.
+
+    Commands have both streams in one; in Python, standard error is for libraries' greetings.
+    """
     parts = []
     for output in cell.outputs:
-        if output.output_type == "stream":
+        if output.output_type == "stream" and output.name == "stdout":
             parts.append(output.text)
         elif output.output_type in ("execute_result", "display_data"):
             parts.append(output.data.get("text/plain", "") + "\n")
