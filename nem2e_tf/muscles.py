@@ -1,9 +1,9 @@
-"""One canonical name a muscle: aliases of the styles in use, sides, labels and shared electrodes.
+"""Canonical muscle names: aliases of the common styles, sides, column labels, electrodes.
 
 Canonical names are those of the Rajagopal (2016) model without the side: ``soleus``, ``gasmed``,
-``bflh``, ``tibant``. Muscles that only gait2392 has keep gait2392's name (``add_mag1``, ``pect``,
-``ercspn``), and so do the lumped muscles of OpenSim's 18-muscle walking model (``hamstrings``,
-``vasti``). Names are compared without regard to case, underscores, hyphens and spaces.
+``bflh``, ``tibant``. Muscles that exist only in gait2392 have its names (``add_mag1``, ``pect``,
+``ercspn``); the lumped muscles of OpenSim's 18-muscle walking model have those of that model
+(``hamstrings``, ``vasti``). Comparison of names ignores case, underscores, hyphens and spaces.
 """
 
 import re
@@ -22,7 +22,7 @@ GAIT2392: tuple[str, ...] = (
     *("fdl", "fhl", "tibant", "perbrev", "perlong", "per_tert", "edl", "ehl"),
     *("ercspn", "intobl", "extobl"),
 )
-"""The 46 muscles gait2392 has on each side (43 of the leg, 3 of the trunk), in model order."""
+"""The 46 muscles per side of gait2392 (43 of the leg, 3 of the trunk), in model order."""
 
 RAJAGOPAL: tuple[str, ...] = (
     *("addbrev", "addlong", "addmagDist", "addmagIsch", "addmagMid", "addmagProx"),
@@ -31,10 +31,10 @@ RAJAGOPAL: tuple[str, ...] = (
     *("grac", "iliacus", "perbrev", "perlong", "piri", "psoas", "recfem", "sart"),
     *("semimem", "semiten", "soleus", "tfl", "tibant", "tibpost", "vasint", "vaslat", "vasmed"),
 )
-"""The 40 muscles the Rajagopal model has on each side, in model order."""
+"""The 40 muscles per side of the Rajagopal model, in model order."""
 
 LUMPED: tuple[str, ...] = ("hamstrings", "glut_max", "iliopsoas", "vasti", "gastroc")
-"""Muscles of OpenSim's 18-muscle walking model that stand for several."""
+"""Muscles of OpenSim's 18-muscle walking model that represent several muscles."""
 
 ELECTRODES_RUN: dict[str, tuple[str, ...]] = {
     "bflh": ("bflh",),
@@ -49,7 +49,7 @@ ELECTRODES_RUN: dict[str, tuple[str, ...]] = {
     "vaslat": ("vaslat",),
     "vasmed": ("vasmed",),
 }
-"""The 11 electrodes behind the 16 EMG columns of Hamner & Delp (2013).
+"""The 11 electrodes of the 16 EMG columns of Hamner & Delp (2013).
 
 doi 10.1016/j.jbiomech.2012.11.024
 """
@@ -61,7 +61,7 @@ ELECTRODES_WALK: dict[str, tuple[str, ...]] = {
     "tibant": ("tibant",),
     "gastroc_soleus": ("gasmed", "gaslat", "soleus"),
 }
-"""The five EMG channels a leg of Liu et al. (2008), doi 10.1016/j.jbiomech.2008.07.031."""
+"""The five EMG channels per leg of Liu et al. (2008), doi 10.1016/j.jbiomech.2008.07.031."""
 
 _ALIASES: dict[str, tuple[str, ...]] = {
     "glmed1": ("glut_med1",),
@@ -100,14 +100,14 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Label:
-    """What a column label of a storage file says.
+    """The content of a column label of a storage file.
 
     Attributes
     ----------
     muscle : str
         Canonical name.
     side : str
-        ``"r"``, ``"l"``, or ``""`` where the label gives none.
+        ``"r"``, ``"l"``, or ``""`` if the label has none.
     quantity : str
         ``"activation"`` or ``"excitation"``.
     """
@@ -119,7 +119,7 @@ class Label:
 
 @cache
 def known() -> tuple[str, ...]:
-    """Return every canonical name: gait2392's in model order, then Rajagopal's own, then lumped.
+    """Return all canonical names: gait2392 in model order, then Rajagopal's others, then lumped.
 
     Examples
     --------
@@ -131,18 +131,18 @@ def known() -> tuple[str, ...]:
 
 @cache
 def canonical(name: str) -> str:
-    """Return the canonical name of a muscle, side not included.
+    """Return the canonical name of a muscle, without its side.
 
     Parameters
     ----------
     name : str
-        A name in any of the styles: Rajagopal, gait2392, the NEM2E paper's abbreviations, or the
-        anatomical name in full.
+        A name in the style of Rajagopal or gait2392, an abbreviation of the NEM2E paper, or the
+        complete anatomical name.
 
     Raises
     ------
     InputError
-        The muscle is not known; the nearest known names are given.
+        The muscle is unknown; similar names are listed.
 
     Examples
     --------
@@ -156,15 +156,15 @@ def canonical(name: str) -> str:
 
 
 def try_parse_label(label: str) -> Label | None:
-    """Read a column label; None where it is not a muscle's activation or excitation.
+    """Parse a column label; return None unless it is a muscle's activation or excitation.
 
     Parameters
     ----------
     label : str
         ``soleus_r``, ``soleus_r.activation``, ``soleus_r/activation``, ``soleus_r|activation``,
         ``/forceset/soleus_r/activation``, ``soleus_l_activation`` and the like. A bare name is an
-        activation (static optimization writes so); a bare path ``/forceset/soleus_r`` is an
-        excitation (Moco writes so).
+        activation, as in files of static optimization; a bare path ``/forceset/soleus_r`` is an
+        excitation, as in files of Moco.
 
     Examples
     --------
@@ -191,13 +191,13 @@ def try_parse_label(label: str) -> Label | None:
 
 
 def parse_label(label: str) -> Label:
-    """Read a column label, as `try_parse_label` does, or say what is wrong with it.
+    """Parse a column label like `try_parse_label`, but raise an error instead of returning None.
 
     Raises
     ------
     InputError
-        The label is a reserve, a residual, a torque, a fibre length or something unknown; muscles
-        with a similar name are given.
+        The label is a reserve, a residual, a torque, a fibre length or unknown; muscles with
+        similar names are listed.
 
     Examples
     --------
@@ -216,7 +216,7 @@ def parse_label(label: str) -> Label:
 
 
 def relative(label_side: str, cycle_side: str) -> str:
-    """Say whether a muscle is on the side of the cycle's foot: ``"ipsi"`` or ``"contra"``.
+    """Return the side of a muscle relative to the cycle's foot: ``"ipsi"`` or ``"contra"``.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def relative(label_side: str, cycle_side: str) -> str:
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Sort canonical names as the model has them that holds them all.
+    """Sort canonical names in the order of the first model that has them all.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ def in_order(names: Iterable[str]) -> list[str]:
     Returns
     -------
     list of str
-        In the order of Rajagopal's model if it has them all, else of gait2392, else of `known`.
+        In the order of the Rajagopal model, else of gait2392, else of `known`.
 
     Examples
     --------
@@ -282,4 +282,4 @@ def _split_side(name: str) -> tuple[str, str]:
 
 def _suggest(name: str) -> str:
     aliases = [alias for all_ in _ALIASES.values() for alias in all_]
-    return near(name, [*known(), *aliases]) or "; the names are those of Rajagopal's or gait2392"
+    return near(name, [*known(), *aliases]) or "; use a name of the Rajagopal model or gait2392"

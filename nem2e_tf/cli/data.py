@@ -46,7 +46,8 @@ def _size(cohort: "Cohort") -> str:
 
 def _echo_notes(cohort: "Cohort") -> None:
     """Print the report of a new cohort and the findings of its checks to stderr."""
-    from nem2e_tf.cohorts.checks import check_alignment, check_cohort
+    from nem2e_tf.cohorts.checks.alignment import check_alignment
+    from nem2e_tf.cohorts.checks.cohorts import check_cohort
 
     report = cohort.report
     for mark, lines in (

@@ -18,7 +18,8 @@ from nem2e_tf.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from nem2e_tf.cohorts.checks import Alignment, Checked
+    from nem2e_tf.cohorts.checks.alignment import Alignment
+    from nem2e_tf.cohorts.checks.recordings import Checked
 
 
 _WIDTH = 100
@@ -181,8 +182,13 @@ def _is_manifest(path: Path) -> bool:
 
 
 def _check_recording(path: Path, emg: Path | None, side: str) -> "Checked":
-    from nem2e_tf.cohorts.checks import Checked, align_storages, check_storage, is_emg
-    from nem2e_tf.cohorts.checks.recordings import describe_storage
+    from nem2e_tf.cohorts.checks.recordings import (
+        Checked,
+        align_storages,
+        check_storage,
+        describe_storage,
+        is_emg,
+    )
     from nem2e_tf.io.time_series import read_signals
 
     storage = read_signals(path)
@@ -198,14 +204,9 @@ def _check_recording(path: Path, emg: Path | None, side: str) -> "Checked":
 
 
 def _check_folder(path: Path) -> "Checked":
-    from nem2e_tf.cohorts.checks import (
-        Checked,
-        align_subjects,
-        check_alignment,
-        check_cohort,
-        odd_cycles,
-    )
-    from nem2e_tf.cohorts.checks.recordings import describe_cohort
+    from nem2e_tf.cohorts.checks.alignment import align_subjects, check_alignment
+    from nem2e_tf.cohorts.checks.cohorts import check_cohort, odd_cycles
+    from nem2e_tf.cohorts.checks.recordings import Checked, describe_cohort
     from nem2e_tf.cohorts.cohort import load_cohort
 
     cohort = load_cohort(path)

@@ -19,6 +19,11 @@ from nem2e_tf.io.files import output_folder, read_json, replacing, write_json, w
 FORMAT = 1
 POINTS = 101
 CYCLE_COLUMNS = ("subject", "condition", "speed", "side", "trial", "cycle", "start", "end")
+_COLUMNS = {
+    "cycles": CYCLE_COLUMNS,
+    "channels": ("name", "source"),
+    "muscles": ("name", "electrode", "counterparts"),
+}
 TEXT_COLUMNS = ("subject", "condition", "side", "trial", "odd")
 
 
@@ -113,12 +118,8 @@ class Cohort:
         expected = (n_cycles, POINTS, len(self.muscles))
         if self.measured.shape != expected:
             raise InputError(f"measured: expected shape {expected}, found {self.measured.shape}")
-        for table, columns, what in (
-            (self.cycles, CYCLE_COLUMNS, "cycles"),
-            (self.channels, ("name", "source"), "channels"),
-            (self.muscles, ("name", "electrode", "counterparts"), "muscles"),
-        ):
-            missing = [column for column in columns if column not in table.columns]
+        for what, columns in _COLUMNS.items():
+            missing = [column for column in columns if column not in getattr(self, what).columns]
             if missing:
                 raise InputError(f"{what}: expected a column {missing[0]}, found none")
         for table, what in ((self.channels, "channel"), (self.muscles, "muscle")):
@@ -154,12 +155,8 @@ class Cohort:
     def digest(self) -> str:
         """SHA-256 of the tables and arrays."""
         total = hashlib.sha256()
-        for table, columns in (
-            (self.cycles, CYCLE_COLUMNS),
-            (self.channels, ("name", "source")),
-            (self.muscles, ("name", "electrode", "counterparts")),
-        ):
-            total.update(_csv(table[list(columns)]).encode())
+        for what, columns in _COLUMNS.items():
+            total.update(_csv(getattr(self, what)[list(columns)]).encode())
         for array in (self.simulated, self.measured):
             total.update(repr(array.shape).encode())
             for row in array:
@@ -215,9 +212,8 @@ class Cohort:
 
     def save_tables(self, folder: Path) -> None:
         """Write the tables to a folder that has the arrays already."""
-        write_text(folder / "cycles.csv", _csv(self.cycles))
-        write_text(folder / "channels.csv", _csv(self.channels))
-        write_text(folder / "muscles.csv", _csv(self.muscles))
+        for what in _COLUMNS:
+            write_text(folder / f"{what}.csv", _csv(getattr(self, what)))
         write_json(
             folder / "cohort.json",
             {
@@ -269,7 +265,7 @@ def load_cohort(path: "str | os.PathLike[str]") -> Cohort:
             f"{folder / 'cohort.json'}: expected cohort format {FORMAT}, found another"
         )
     tables = {}
-    for name in ("cycles", "channels", "muscles"):
+    for name in _COLUMNS:
         file = folder / f"{name}.csv"
         try:
             tables[name] = pd.read_csv(

@@ -42,12 +42,17 @@ def replacing(path: "str | os.PathLike[str]") -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        _set_mode(temporary, 0o666)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _set_mode(path: Path, mode: int) -> None:
+    """Give a temporary file or folder the permissions of a new one."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(mode & ~umask)
 
 
 def write_text(path: "str | os.PathLike[str]", text: str) -> None:
@@ -145,9 +150,7 @@ def replacing_folder(path: "str | os.PathLike[str]", *, marker: str) -> Iterator
         raise InputError(f"{target.parent}: cannot write there ({error.strerror})") from None
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
+        _set_mode(temporary, 0o777)
         old = temporary.with_name(temporary.name + ".old")
         target.rename(old)
         try:

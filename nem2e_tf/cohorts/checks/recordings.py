@@ -20,24 +20,22 @@ from nem2e_tf.muscles import canonical, known, try_parse_label
 
 # EMG channels that record several muscles of a model, or have other names. The first set with a
 # muscle of the model is used.
+_GASTROCNEMIUS = ("gasmed", "gaslat", "gastroc")
+_VASTI = ("vaslat", "vasmed", "vasint", "vasti")
 _GROUPS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "gastrocnemius": (("gasmed", "gaslat", "gastroc"),),
-    "gastroc": (("gasmed", "gaslat", "gastroc"),),
-    "gastroc_soleus": (("gasmed", "gaslat", "gastroc", "soleus"),),
+    **dict.fromkeys(("gastrocnemius", "gastroc"), (_GASTROCNEMIUS,)),
+    "gastroc_soleus": ((*_GASTROCNEMIUS, "soleus"),),
     "hamstrings": (("semimem", "semiten", "bflh", "hamstrings"),),
     "medial_hamstrings": (("semimem", "semiten"), ("hamstrings",)),
     "lateral_hamstrings": (("bflh", "bfsh"), ("hamstrings",)),
     "biceps_femoris": (("bflh",), ("bfsh",), ("hamstrings",)),
-    "vastus": (("vaslat", "vasmed", "vasint", "vasti"),),
-    "vasti": (("vaslat", "vasmed", "vasint", "vasti"),),
-    "vastus_medius": (("vasmed",), ("vasint",), ("vasti",)),
-    "vastus_medialis": (("vasmed",), ("vasint",), ("vasti",)),
+    **dict.fromkeys(("vastus", "vasti"), (_VASTI,)),
+    **dict.fromkeys(("vastus_medius", "vastus_medialis"), (("vasmed",), ("vasint",), ("vasti",))),
     "vastus_lateralis": (("vaslat",), ("vasint",), ("vasti",)),
-    "gluteus": (("glmax1", "glmax2", "glmax3", "glut_max"),),
-    "gluteus_maximus": (("glmax1", "glmax2", "glmax3", "glut_max"),),
-    "glmax": (("glmax1", "glmax2", "glmax3", "glut_max"),),
-    "gluteus_medius": (("glmed1", "glmed2", "glmed3"),),
-    "glmed": (("glmed1", "glmed2", "glmed3"),),
+    **dict.fromkeys(
+        ("gluteus", "gluteus_maximus", "glmax"), (("glmax1", "glmax2", "glmax3", "glut_max"),)
+    ),
+    **dict.fromkeys(("gluteus_medius", "glmed"), (("glmed1", "glmed2", "glmed3"),)),
 }
 _SIDED = re.compile(r"(?P<name>.+?)[_ ](?P<side>r|l|right|left)(?P<rest>[_ ./|].*)?", re.IGNORECASE)
 _QUANTITY = re.compile(r"[_ ./|](activation|excitation|emg|envelope)$", re.IGNORECASE)

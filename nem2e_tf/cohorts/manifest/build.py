@@ -82,15 +82,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nem2e_tf.cohorts.checks import odd_cycles
-from nem2e_tf.cohorts.cohort import POINTS, Cohort, Report
+from nem2e_tf.cohorts.checks.cohorts import odd_cycles
+from nem2e_tf.cohorts.cohort import CYCLE_COLUMNS, POINTS, Cohort, Report
 from nem2e_tf.cohorts.manifest.columns import Channel, read_map
 from nem2e_tf.cohorts.manifest.measured import Files, Scale
 from nem2e_tf.cohorts.manifest.recording import Recording, cut
 from nem2e_tf.cohorts.manifest.trials import read_trials
 from nem2e_tf.errors import InputError
 from nem2e_tf.muscles import in_order
-from nem2e_tf.signals.emg import POLICIES, by_subject_maximum
+from nem2e_tf.signals.emg.normalisation import POLICIES, by_subject_maximum
 from nem2e_tf.signals.gait import LONGEST, SHORTEST
 
 Normalise = Literal["none", "subject-maximum", "trial", "mvc", "fixed"]
@@ -338,19 +338,9 @@ def _cycles_table(recordings: list[Recording]) -> pd.DataFrame:
             if not (math.isnan(trial.start) or trial.cycle):
                 key = (trial.subject, trial.condition, trial.trial, trial.side)
                 number = counts[key] = counts.get(key, 0) + 1
-            rows.append(
-                {
-                    "subject": trial.subject,
-                    "condition": trial.condition,
-                    "speed": trial.speed,
-                    "side": trial.side,
-                    "trial": trial.trial,
-                    "cycle": number,
-                    "start": start,
-                    "end": end,
-                }
-            )
-    return pd.DataFrame(rows)
+            who = (trial.subject, trial.condition, trial.speed, trial.side, trial.trial)
+            rows.append((*who, number, start, end))
+    return pd.DataFrame(rows, columns=list(CYCLE_COLUMNS))
 
 
 def _nan_notes(measured: NDArray[np.float64], muscles: list[str]) -> list[str]:

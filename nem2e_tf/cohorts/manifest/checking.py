@@ -4,7 +4,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from nem2e_tf.cohorts.checks import Checked, Finding, align, both_legs, check_storage
+from nem2e_tf.cohorts.checks.alignment import align, both_legs
+from nem2e_tf.cohorts.checks.recordings import Checked, check_storage
+from nem2e_tf.cohorts.checks.signals import Finding
 from nem2e_tf.cohorts.manifest.columns import Channel, activations, read_map
 from nem2e_tf.cohorts.manifest.measured import Files
 from nem2e_tf.cohorts.manifest.trials import Trial, read_trials

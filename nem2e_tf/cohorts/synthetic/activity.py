@@ -29,30 +29,6 @@ from nem2e_tf.io.tables import Row, read_table
 Times = tuple[float, float, float, float, float]
 _TIMES = ("on", "peak", "off", "amplitude", "growth")
 
-# Muscles of one function vary together (drive). The load sharing between the function's two parts
-# varies as well (balance): one part gets stronger while the other gets weaker.
-FUNCTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "ankle plantarflexion": (
-        ("gasmed", "gaslat", "soleus"),
-        ("tibpost", "fdl", "fhl", "perbrev", "perlong"),
-    ),
-    "ankle dorsiflexion": (("tibant",), ("edl", "ehl", "per_tert")),
-    "knee extension": (("vasmed", "vaslat"), ("vasint",)),
-    "hip flexion": (
-        ("recfem",),
-        ("iliacus", "psoas", "sart", "tfl", "addlong", "addbrev", "grac", "pect"),
-    ),
-    "hip extension and knee flexion": (
-        ("semimem", "semiten", "bflh", "bfsh"),
-        ("add_mag1", "add_mag2", "add_mag3"),
-    ),
-    "hip abduction and rotation": (
-        ("glmax1", "glmax2", "glmax3", "glmed1", "glmed2", "glmed3"),
-        ("glmin1", "glmin2", "glmin3", "quad_fem", "gem", "piri"),
-    ),
-    "trunk": (("ercspn",), ("intobl", "extobl")),
-}
-
 
 def _read(name: str, *columns: str) -> list[Row]:
     return read_table(Path(__file__).with_name(name), columns, what="a table of muscles")[0]
@@ -71,10 +47,24 @@ def _bursts(gait: str) -> dict[str, tuple[Times, ...]]:
 WALK, RUN = _bursts("walk"), _bursts("run")
 """Bursts of each muscle: on, peak, off, amplitude, growth from the middle to the fastest speed."""
 
-SYNERGISTS: dict[str, tuple[str, ...]] = {
-    row["muscle"]: tuple(row["synergists"].split())
-    for row in _read("synergists.csv", "muscle", "synergists")
+_MUSCLES = _read("synergists.csv", "muscle", "function", "part", "synergists")
+
+
+def _part(function: str, part: str) -> tuple[str, ...]:
+    return tuple(r["muscle"] for r in _MUSCLES if (r["function"], r["part"]) == (function, part))
+
+
+FUNCTIONS = {
+    function: (_part(function, "1"), _part(function, "2"))
+    for function in dict.fromkeys(row["function"] for row in _MUSCLES)
 }
+"""The two parts of each function.
+
+Muscles of one function vary together (drive). The load sharing between its two parts varies as well
+(balance): one part gets stronger while the other gets weaker.
+"""
+
+SYNERGISTS = {row["muscle"]: tuple(row["synergists"].split()) for row in _MUSCLES}
 """Muscles whose activity leaks into a muscle's simulated activity.
 
 A simulator shares load between muscles of one function in its own way. Synergists are active at the

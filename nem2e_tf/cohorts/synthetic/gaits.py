@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nem2e_tf.cohorts.cohort import CYCLE_COLUMNS
 from nem2e_tf.cohorts.synthetic.activity import RUN, WALK, Float, Times, Variation
 from nem2e_tf.cohorts.synthetic.distortion import Distortion
 from nem2e_tf.errors import InputError, near
@@ -201,19 +202,11 @@ def cycle_table(gait: Gait, condition: NDArray[np.intp], duration: Float) -> pd.
         lasts = duration[subject * len(condition) : (subject + 1) * len(condition)]
         for i, where in enumerate(condition):
             first = i - i % gait.n_cycles
-            rows.append(
-                {
-                    "subject": name,
-                    "condition": gait.conditions[where],
-                    "speed": gait.speeds[where],
-                    "side": "right",
-                    "trial": f"{name} {gait.conditions[where]}",
-                    "cycle": i % gait.n_cycles + 1,
-                    "start": round(float(lasts[first:i].sum()), 4),
-                    "end": round(float(lasts[first : i + 1].sum()), 4),
-                }
-            )
-    return pd.DataFrame(rows)
+            label = gait.conditions[where]
+            start, end = (round(float(lasts[first:last].sum()), 4) for last in (i, i + 1))
+            who = (name, label, gait.speeds[where], "right", f"{name} {label}")
+            rows.append((*who, i % gait.n_cycles + 1, start, end))
+    return pd.DataFrame(rows, columns=list(CYCLE_COLUMNS))
 
 
 def muscle_table(electrodes: Sequence[Electrode]) -> pd.DataFrame:

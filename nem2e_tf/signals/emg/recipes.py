@@ -167,13 +167,17 @@ class Notch:
         return f"notch {self.frequency:g} Hz, {self.width:g} Hz wide (-3 dB)"
 
 
-@dataclass(frozen=True)
-class SubtractMean:
-    """Removes the offset of a signal that is not band-passed."""
+class _Instant:
+    """A step without memory, which can process a signal of any length."""
 
     def shortest(self, rate: float) -> float:  # noqa: ARG002
         """Return the shortest signal it can process, s."""
         return 0.0
+
+
+@dataclass(frozen=True)
+class SubtractMean(_Instant):
+    """Removes the offset of a signal that is not band-passed."""
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
         """Subtract each column's mean; return it with its rate."""
@@ -206,12 +210,8 @@ class TeagerKaiser:
 
 
 @dataclass(frozen=True)
-class Rectify:
+class Rectify(_Instant):
     """Absolute value."""
-
-    def shortest(self, rate: float) -> float:  # noqa: ARG002
-        """Return the shortest signal it can process, s."""
-        return 0.0
 
     def apply(self, signal: Signal, rate: float) -> tuple[Signal, float]:
         """Absolute value; return it with its rate."""

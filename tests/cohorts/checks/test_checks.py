@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nem2e_tf.cohorts.checks import align, align_storages, check_storage, judge
 from nem2e_tf.cohorts.checks import signals as checks
-from nem2e_tf.cohorts.checks.recordings import name_and_side, seen_by
+from nem2e_tf.cohorts.checks.alignment import align, judge
+from nem2e_tf.cohorts.checks.recordings import align_storages, check_storage, name_and_side, seen_by
 from nem2e_tf.errors import InputError
 from nem2e_tf.io.storage import Storage, read_storage
 from nem2e_tf.muscles import RAJAGOPAL

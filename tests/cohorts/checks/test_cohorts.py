@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nem2e_tf.cohorts.checks import align_subjects, check_alignment, check_cohort, odd_cycles
-from nem2e_tf.cohorts.checks.alignment import opposite
+from nem2e_tf.cohorts.checks.alignment import align_subjects, check_alignment, opposite
+from nem2e_tf.cohorts.checks.cohorts import check_cohort, odd_cycles
 from nem2e_tf.cohorts.cohort import Cohort
 from nem2e_tf.cohorts.synthetic.cohorts import make
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.signals.emg import by_subject_maximum, envelope
+from nem2e_tf.signals.emg.normalisation import by_subject_maximum
+from nem2e_tf.signals.emg.recipes import envelope
 
 # No tone below fits a whole number of times into the rate, so that |sin| is sampled evenly.
 RATE = 2142.6

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 
 from nem2e_tf.errors import InputError
-from nem2e_tf.signals.emg import (
-    POLICIES,
-    RECIPES,
-    apply,
-    by_reference,
-    per_subject,
-    per_trial,
-    recipe,
-)
+from nem2e_tf.signals.emg.normalisation import POLICIES, by_reference, per_subject, per_trial
 from nem2e_tf.signals.emg.recipes import (
+    RECIPES,
     BandPass,
     HighPass,
     LowPass,
@@ -23,6 +16,8 @@ from nem2e_tf.signals.emg.recipes import (
     Resample,
     SubtractMean,
     TeagerKaiser,
+    apply,
+    recipe,
     resampled,
     with_teager_kaiser,
 )
