@@ -1,1 +1,1 @@
-"""What people read: tables for the terminal."""
+"""Reports of runs: printed tables, a page with figures, and runs compared."""

@@ -15,7 +15,6 @@ from nem2e_tf.evaluation.statistics import OVERALL, estimate, holm
 from nem2e_tf.report.runs import Run, read_header, read_runs, run_paths
 from nem2e_tf.report.tables import Printable, comparison_table, records, sentence
 
-FORMAT = 1
 MATCHED = ("by", "model", "pattern", "variant")
 _VALUES = ("rmse_refined", "rate", "skill")
 
@@ -73,7 +72,7 @@ class Comparison:
         """Return everything as plain values for ``json.dumps``; NaN is None."""
         names = ("name", "first", "second")
         return {
-            "format": FORMAT,
+            "format": 1,
             "first": str(self.first),
             "second": str(self.second),
             "settings": [dict(zip(names, row, strict=True)) for row in self.settings],
@@ -116,18 +115,18 @@ def compare_results(first: pd.DataFrame, second: pd.DataFrame, /) -> pd.DataFram
     Parameters
     ----------
     first, second : DataFrame
-        Rows of ``results.csv`` of two runs of one cohort. Entries of one model and input pattern
-        belong together, whatever their other settings. Where no entry is in both and each run has a
-        single one, these two are compared.
+        Rows of ``results.csv`` of two runs of one cohort. Entries are matched by model and input
+        pattern; other settings may differ. If there is no match and each run has a single entry,
+        these two are compared.
 
     Returns
     -------
     DataFrame
-        One row an entry and muscle, then one ``overall``: ``by``, ``model``, ``pattern``,
-        ``variant`` (of the first run) and ``against`` (the second's entry, where it differs);
-        ``muscle``, ``n`` (groups that both have), ``interval``; ``rmse_first`` and ``rmse_second``;
-        of ``difference`` (second - first: below 0 the second run is better), with ``_low``,
-        ``_high`` (95 % t interval; range over blocks), ``_t``, ``_p`` and ``_p_holm``;
+        One row per entry and muscle, then one ``overall``: ``by``, ``model``, ``pattern``,
+        ``variant`` (of the first run) and ``against`` (the entry of the second run, if it is
+        another one); ``muscle``, ``n`` (groups with a result in both), ``interval``; ``rmse_first``
+        and ``rmse_second``; ``difference`` (second - first; below 0: the second run is better) with
+        ``_low``, ``_high`` (95 % t interval; range over blocks), ``_t``, ``_p`` and ``_p_holm``;
         ``rate_difference`` and ``skill_difference``, means over groups; ``notes``.
         ``attrs["notes"]`` lists what could not be compared.
 
@@ -148,7 +147,7 @@ def compare_results(first: pd.DataFrame, second: pd.DataFrame, /) -> pd.DataFram
     for one, other in pairs:
         found = _compared(entries[0][one], entries[1][other])
         if found is None:
-            notes.append(f"{_name(one)}: scored on other cycles in each run; not compared")
+            notes.append(f"{_name(one)}: scored on different cycles in each run; not compared")
             continue
         names = dict(zip(MATCHED, one, strict=True))
         against = "" if one == other else _name(other)
@@ -163,12 +162,12 @@ def compare_results(first: pd.DataFrame, second: pd.DataFrame, /) -> pd.DataFram
 def differing_settings(
     first: Mapping[str, Any], second: Mapping[str, Any], /
 ) -> list[tuple[str, str, str]]:
-    """List settings, seeds, versions in which two runs differ, each with both values.
+    """List the settings and versions in which two runs differ, with both values.
 
     Parameters
     ----------
     first, second : mapping
-        ``run.json`` of both.
+        ``run.json`` of each.
 
     Examples
     --------
@@ -188,7 +187,7 @@ def _compared(one: pd.DataFrame, other: pd.DataFrame) -> "list[dict[str, Any]] |
     keys = ["muscle", "group"]
     both = one.merge(other, on=keys, suffixes=("_first", "_second"))
     first, second = both["rmse_simulated_first"], both["rmse_simulated_second"]
-    # The simulation's error tells whether the same cycles were scored.
+    # The error of the simulation differs if other cycles were scored.
     if both.empty or not np.allclose(first, second, rtol=1e-5, atol=0.0, equal_nan=True):
         return None
     for value in _VALUES:
@@ -210,7 +209,7 @@ def _compared(one: pd.DataFrame, other: pd.DataFrame) -> "list[dict[str, Any]] |
 def _row(muscle: str, pairs: pd.DataFrame, by: str, n_groups: int) -> dict[str, Any]:
     first, second = (float(pairs[f"rmse_refined_{which}"].mean()) for which in ("first", "second"))
     found = estimate(pairs["difference"], blocks=by == BLOCK, scale=first)
-    notes = [f"no result of both runs for {n_groups - found.n} of {n_groups} groups"]
+    notes = [f"no results in both runs for {n_groups - found.n} of {n_groups} groups"]
     return {
         "muscle": muscle,
         "n": found.n,

@@ -1,7 +1,4 @@
-"""What a report tells besides means and t tests, computed once for the page and its files.
-
-The statistics behind a report, computed once.
-"""
+"""The statistics of a report, computed once for its tables, its page and its files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +13,7 @@ from nem2e_tf.evaluation.statistics import against_baseline, summarise, summaris
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The statistics behind a report.
+    """Means, intervals, tests and references of all entries.
 
     Attributes
     ----------
@@ -27,7 +24,7 @@ class Evidence:
     references : DataFrame
         See `nem2e_tf.evaluation.statistics.summarise_references`.
     baseline : str
-        The model that the comparison is with.
+        The model that the others are compared with.
     """
 
     summary: pd.DataFrame
@@ -36,29 +33,29 @@ class Evidence:
     baseline: str
 
     def kinds(self) -> list[str]:
-        """What was left out (``by``): one table each."""
+        """Kinds of groups that were left out (``by``); each has its own table."""
         return [str(by) for by in self.summary["by"].unique()]
 
 
 def gather(
     results: pd.DataFrame, references: "pd.DataFrame | None" = None, *, baseline: str = "seq2seq"
 ) -> Evidence:
-    """Compute what a report shows.
+    """Compute the statistics of results.
 
     Parameters
     ----------
     results : DataFrame
         Rows of ``results.csv``.
     references : DataFrame, optional
-        Rows of ``references.csv``; without them the errors of one mean pattern a condition are
+        Rows of ``references.csv``; without them the errors of one mean pattern per condition are
         unknown.
     baseline : str
-        The model to compare with.
+        The model that the others are compared with.
 
     Raises
     ------
     InputError
-        The results lack a column or say the same thing twice.
+        A column is missing, or two rows are of the same fit, muscle and group.
     """
     table = check_results(results)
     if references is None or references.empty:
@@ -73,7 +70,7 @@ def gather(
 
 @dataclass(frozen=True, eq=False)
 class Further:
-    """Further statistics of runs, and metrics of their curves.
+    """Statistics beyond means and t tests, and metrics of the curves.
 
     Attributes
     ----------
@@ -84,9 +81,9 @@ class Further:
     mixed : DataFrame
         See `nem2e_tf.evaluation.mixed.mixed_model`.
     curves : DataFrame
-        See `nem2e_tf.evaluation.curves.entry_curves`; empty where the curves are not known.
+        See `nem2e_tf.evaluation.curves.entry_curves`; empty if the curves are unknown.
     missing : sequence of str
-        Why there are no curves, or not all.
+        Why curves are missing.
     """
 
     effects: pd.DataFrame
@@ -96,7 +93,7 @@ class Further:
     missing: Sequence[str] = ()
 
     def files(self) -> dict[str, str]:
-        """Name each table's CSV file, and write it; what is empty has none."""
+        """Text of one CSV file per table that is not empty, by file name."""
         tables = {
             "effects.csv": self.effects,
             "seeds.csv": self.seeds,
@@ -113,16 +110,16 @@ class Further:
 def gather_further(
     results: pd.DataFrame, curves: "pd.DataFrame | None" = None, *, missing: Sequence[str] = ()
 ) -> Further:
-    """Compute the further statistics of runs.
+    """Compute the statistics beyond means and t tests.
 
     Parameters
     ----------
     results : DataFrame
         Rows of ``results.csv``.
     curves : DataFrame, optional
-        Metrics of the held-out curves, as above.
+        See `Further`.
     missing : sequence of str
-        Why there are no curves, or not all.
+        Why curves are missing.
     """
     return Further(
         effects=effect_sizes(results),

@@ -1,4 +1,4 @@
-"""A paragraph of methods for a paper: what was done, with what, on what."""
+"""The methods paragraphs of a paper, written from the settings and versions in runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,37 +17,38 @@ _NAMES = {
     "pandas": "pandas",
 }
 _OUTPUTS = {
-    "direct": "the activity itself",
-    "residual": "what differs from the training mean pattern",
+    "direct": "muscle activity",
+    "residual": "its difference from the mean pattern of the training cycles",
 }
-_TARGETS = {"each": "one model a muscle", "joint": "one model for all muscles"}
+_TARGETS = {"each": "one model per muscle", "joint": "one model for all muscles"}
 
 
 def methods(headers: Sequence[Mapping[str, Any]], results: pd.DataFrame, /) -> list[str]:
-    """Write the methods of one or several runs of one cohort, a paragraph an item.
+    """Return the methods of one or several runs of one cohort, one paragraph per item.
 
     Parameters
     ----------
     headers : sequence of mapping
-        ``run.json`` of each run. What one does not tell is left out.
+        ``run.json`` of each run. Unknown settings are left out.
     results : DataFrame
         Rows of ``results.csv`` of all of them.
 
     Returns
     -------
     list of str
-        What was compared, how it was trained, how it was scored.
+        Data and cross-validation, training, and scores.
     """
     first = headers[0]
+    tools = f"Refiners of simulated muscle activity were evaluated with {versions_text(first)}."
     return [
-        " ".join(filter(None, (_with_what(first), _on_what(first, results), _split(results)))),
+        " ".join((tools, _on_what(first, results), _split(results))),
         " ".join(_training(header, several=len(headers) > 1) for header in headers),
         _scores(results),
     ]
 
 
 def versions_text(header: Mapping[str, Any], /) -> str:
-    """Name the versions that a run's numbers depend on.
+    """Return the versions that the results of a run depend on, in words.
 
     Examples
     --------
@@ -63,10 +64,6 @@ def versions_text(header: Mapping[str, Any], /) -> str:
     )
 
 
-def _with_what(header: Mapping[str, Any]) -> str:
-    return f"Refiners of simulated muscle activity were compared with {versions_text(header)}."
-
-
 def _on_what(header: Mapping[str, Any], results: pd.DataFrame) -> str:
     cohort = header.get("cohort", {})
     digest = cohort.get("digest") or header.get("digest")
@@ -76,7 +73,7 @@ def _on_what(header: Mapping[str, Any], results: pd.DataFrame) -> str:
         if name in cohort
     ]
     words.append(f"{results['muscle'].nunique()} measured muscles")
-    text = f"The cohort {cohort.get('name', '(name unknown)')} holds {' and '.join(words)}"
+    text = f"The cohort {cohort.get('name', '(name unknown)')} contains {' and '.join(words)}"
     return f"{text} (SHA-256 {digest})." if digest else f"{text}."
 
 
@@ -86,8 +83,8 @@ def _split(results: pd.DataFrame) -> str:
         n = rows["group"].nunique()
         what = f"{n} blocks of one person's consecutive cycles" if by == BLOCK else f"{n} {by}s"
         sentences.append(
-            f"Each of {what} was left out in turn; everything that was fitted (weights, "
-            "normalisation, mean patterns, the epoch to stop at) saw only the others."
+            f"Each of {what} was left out in turn; weights, normalisation, mean patterns and the "
+            "epoch of early stopping were determined from the others only."
         )
     return " ".join(sentences)
 
@@ -95,23 +92,25 @@ def _split(results: pd.DataFrame) -> str:
 def _training(header: Mapping[str, Any], *, several: bool) -> str:
     settings = header.get("settings")
     if not settings:
-        return "How the refiners were trained is not recorded with the run."
+        return "The training settings are not recorded in the run."
     recipe = settings.get("recipe", {})
     text = (
-        f"{'In one run, input' if several else 'Input'} of {', '.join(settings['models'])} was the "
-        f"input pattern{'s'[: len(settings['patterns']) > 1]} "
+        f"{'In one run, the' if several else 'The'} refiners {', '.join(settings['models'])} used "
+        f"the input pattern{'s'[: len(settings['patterns']) > 1]} "
         f"{', '.join(settings['patterns'])}, with {_TARGETS.get(settings['targets'], '')} "
-        f"that learned {_OUTPUTS.get(settings['output'], '')}. Networks were trained by recipe "
-        f"{recipe.get('name')}: {recipe.get('units')} units, Adam with learning rate "
+        f"that predicted {_OUTPUTS.get(settings['output'], '')}. Networks were trained with the "
+        f"recipe {recipe.get('name')}: {recipe.get('units')} units, Adam with learning rate "
         f"{recipe.get('learning_rate'):g} ({recipe.get('schedule')}), batches of "
         f"{recipe.get('batch_size')}, at most {recipe.get('epochs')} epochs"
     )
     if recipe.get("patience"):
-        text += f", stopped {recipe['patience']} epochs after the lowest validation error"
+        text += f", early stopping with a patience of {recipe['patience']} epochs"
     text += f", dropout {recipe.get('dropout'):g}, weight decay {recipe.get('weight_decay'):g}; "
     seeds = int(settings.get("seeds", 1))
     text += (
-        "seed 0." if seeds == 1 else f"seeds 0 to {seeds - 1}, whose scores were averaged first."
+        "seed 0."
+        if seeds == 1
+        else f"seeds 0 to {seeds - 1}, with scores averaged over seeds before all statistics."
     )
     if settings.get("options"):
         given = [
@@ -125,17 +124,17 @@ def _training(header: Mapping[str, Any], *, several: bool) -> str:
 
 def _scores(results: pd.DataFrame) -> str:
     text = (
-        "The error is the root mean square over 20 samples of a cycle, averaged over the cycles of "
-        "a condition and then over conditions. The improvement rate is (refined - simulated) / "
-        "simulated error; the skill is 1 - refined / mean-pattern error, where the mean pattern is "
-        "the mean EMG of the training cycles and never looks at the input. "
+        "The error is the root-mean-square error (RMSE) over 20 samples of a cycle, averaged over "
+        "the cycles of a condition and then over conditions. The improvement rate is (refined - "
+        "simulated) / simulated error; the skill is 1 - refined / mean-pattern error, where the "
+        "mean pattern is the mean EMG of the training cycles, which does not depend on the input. "
     )
     if (results["by"] == BLOCK).all():
         return (
-            text + "Blocks of one person allow no inference about other people: ranges are given."
+            text + "Blocks of one person allow no inference about other people; ranges are given."
         )
     return text + (
-        "Means over those left out are given with 95 % t intervals and two-sided t tests, "
-        "Holm-adjusted over the muscles of an entry and over the entries of an input pattern; the "
-        "folds share training data and are not quite independent."
+        "Means over groups are given with 95 % t intervals and two-sided t tests, Holm-adjusted "
+        "over the muscles of an entry and over the entries of an input pattern. Folds share "
+        "training data and are therefore not fully independent."
     )

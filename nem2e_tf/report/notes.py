@@ -1,8 +1,6 @@
-"""What a reader must know to read the tables: definitions, what is missing, and why.
+"""Notes under the tables (definitions, missing results and why), and labels of entries.
 
-What to call entries: no longer than needed to tell them apart.
-
-What a report has no numbers of, and why.
+A label has the model and only those settings in which entries differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +18,7 @@ _SETTINGS = ("run", "pattern", "targets", "output", "recipe", "variant")
 
 
 def differing(rows: pd.DataFrame) -> list[str]:
-    """Settings in which entries differ, the model excepted; the run only where nothing else does.
+    """Settings in which entries differ; the run only if entries do not differ otherwise.
 
     Examples
     --------
@@ -35,9 +33,9 @@ def differing(rows: pd.DataFrame) -> list[str]:
 
 
 def settings_of(table: pd.DataFrame) -> list[str]:
-    """Settings in which entries differ, of a table with several rows an entry.
+    """Settings in which entries differ, for a table with several rows per entry.
 
-    Rows without settings are no entries of a run but something to hold entries against.
+    Rows without settings are references, not entries.
 
     Examples
     --------
@@ -79,19 +77,14 @@ _MOST = 6
 
 
 def missing(results: pd.DataFrame, headers: Sequence[Mapping[str, Any]], /) -> list[str]:
-    """Say what is missing and why, a sentence each.
+    """List missing results and why they are missing, one sentence each.
 
     Parameters
     ----------
     results : DataFrame
         Rows of ``results.csv``.
     headers : sequence of mapping
-        ``run.json`` of each run; the notes of its plan are told first.
-
-    Returns
-    -------
-    list of str
-        Empty where nothing is missing.
+        ``run.json`` of each run; the notes of its plan come first.
     """
     lines = [
         f"{str(note)[0].upper()}{str(note)[1:]}."
@@ -103,18 +96,16 @@ def missing(results: pd.DataFrame, headers: Sequence[Mapping[str, Any]], /) -> l
     by_group = absent[unmeasured].groupby("muscle", sort=False)["group"].unique()
     n_groups = results["group"].nunique()
     for muscle, groups in by_group.items():
-        where = "no group" if len(groups) == n_groups else f"not in {_some(groups)}"
-        # Where EMG is missing throughout, "in no group" reads better than a list of all.
-        where = f"in {where}" if len(groups) == n_groups else where
-        lines.append(f"{muscle}: EMG is known {where}; there is nothing to score against.")
+        where = "any group" if len(groups) == n_groups else _some(groups)
+        lines.append(f"{muscle}: no EMG in {where}, so there is no score.")
     failed = absent[~unmeasured]
     keys = [name for name in ("run", *SETTINGS, "seed") if name in failed]
     for key, rows in failed.groupby(keys, sort=False, dropna=False):
         named = dict(zip(keys, key, strict=True))
         lines.append(
             f"{named['model']} ({named['pattern']}, seed {named['seed']}), left out "
-            f"{_some(rows['group'].unique())}, {_some(rows['muscle'].unique())}: the fit gave no "
-            "finite values; it diverged or was not finished."
+            f"{_some(rows['group'].unique())}, {_some(rows['muscle'].unique())}: no finite "
+            "predictions; the fit diverged or was not finished."
         )
     return list(dict.fromkeys(lines))
 
@@ -127,28 +118,28 @@ def _some(names: Any) -> str:
 
 
 def notes(evidence: Evidence, *, by: str) -> list[str]:
-    """What a reader must know to read the tables, one sentence or two each.
+    """Return the notes under a table: definitions, references and missing results.
 
     Parameters
     ----------
     evidence : Evidence
         See `gather`.
     by : str
-        Which kind of groups.
+        Kind of groups.
     """
     rows = evidence.summary[evidence.summary["by"] == by]
     lines = _how_to_read(by)
     lines += _input_blind(evidence.references, by)
     lines.append(
-        "Overall is the mean over muscles as listed: muscles that share an electrode carry one "
-        "signal and still count one each."
+        "Overall is the mean over the listed muscles; muscles that share an electrode have the "
+        "same signal but count separately."
     )
     comparison = evidence.comparison
-    told = comparison.attrs.get("notes", [])
+    compared = comparison.attrs.get("notes", [])
     if not comparison.empty:
-        p = "" if by == BLOCK else ", p Holm-adjusted over all entries (and muscles) of a pattern"
+        p = "" if by == BLOCK else "; p Holm-adjusted over all entries (and muscles) of a pattern"
         lines.append(
-            f"RMSE - {evidence.baseline}: paired by {by}, below 0 is better than "
+            f"RMSE - {evidence.baseline}: difference paired by {by}; below 0: better than "
             f"{evidence.baseline}{p}."
         )
         other = comparison[
@@ -158,61 +149,63 @@ def notes(evidence: Evidence, *, by: str) -> list[str]:
         ]
         for about, part in other.groupby("baseline", sort=False):
             names = ", ".join(dict.fromkeys(f"{m}" for m in part["model"]))
-            lines.append(f"Compared with {evidence.baseline} of other settings ({about}): {names}.")
-    lines += [f"{note[0].upper()}{note[1:]}." for note in told]
+            lines.append(
+                f"Compared with {evidence.baseline} with other settings ({about}): {names}."
+            )
+    lines += [f"{note[0].upper()}{note[1:]}." for note in compared]
     return lines + _gaps(rows)
 
 
 def _how_to_read(by: str) -> list[str]:
     if by == BLOCK:
         lines = [
-            "[lowest, highest of the blocks]. Blocks of one person's cycles say nothing about "
-            "other people: no intervals, no p values."
+            "[lowest, highest block]. Blocks of one person's cycles allow no inference about "
+            "other people: no confidence intervals, no p values."
         ]
     else:
         lines = [
-            f"[95 % t interval of the mean over n {by}s]. p: two-sided t against 0, Holm-adjusted "
-            "over the entries of a pattern (overall) or the muscles of an entry; intervals are not "
-            "adjusted. Folds share training data, so they are not quite independent."
+            f"[95 % t interval of the mean over n {by}s]. p: two-sided t test against 0, "
+            "Holm-adjusted over the entries of a pattern (overall) or the muscles of an entry; "
+            "intervals are not adjusted. Folds share training data and are not fully independent."
         ]
         if by != "subject":
             lines.append(
-                f"Left out was each {by}, not each person: the intervals speak of {by}s only."
+                f"Each {by} was left out, not each subject: the intervals apply to {by}s only."
             )
     return [
         *lines,
-        "Rate = (refined - OpenSim) / OpenSim of the RMSE: below 0 is better than OpenSim. "
-        "Skill = 1 - refined / mean EMG pattern: above 0 is better than the mean EMG pattern of "
-        "the training cycles. Lag: above 0 is late.",
+        "Rate = (refined - OpenSim) / OpenSim, of the RMSE; below 0: better than OpenSim. Skill = "
+        "1 - refined / mean pattern, of the RMSE; above 0: better than the mean EMG pattern of the "
+        "training cycles. Lag: above 0: late.",
     ]
 
 
 def _input_blind(references: pd.DataFrame, by: str) -> list[str]:
     rows = references[(references["by"] == by) & (references["muscle"] == OVERALL)]
     if rows.empty or np.isnan(rows.iloc[0]["mean_pattern_rate"]):
-        return ["What the mean EMG pattern alone reaches is unknown."]
+        return ["The rate of the mean EMG pattern is unknown."]
     row = rows.iloc[0]
     lines = [
-        f"The mean EMG pattern alone, which never looks at its input, reaches a rate of "
-        f"{row['mean_pattern_rate']:+z.3f}. An entry has learned something about the cycle in "
-        "front of it only where its skill is above 0."
+        f"The mean EMG pattern, which does not depend on its input, has a rate of "
+        f"{row['mean_pattern_rate']:+z.3f}. Only a skill above 0 shows that an entry uses its "
+        "input."
     ]
     if not np.isnan(row["per_condition_rate"]):
         lines.append(
-            "One mean EMG pattern a condition, which knows the condition and nothing else, reaches "
-            f"a rate of {row['per_condition_rate']:+z.3f} and a skill of "
+            "One mean EMG pattern per condition, which depends on the condition only, has a rate "
+            f"of {row['per_condition_rate']:+z.3f} and a skill of "
             f"{row['per_condition_skill']:+z.3f}."
         )
     return lines
 
 
 def _gaps(rows: pd.DataFrame) -> list[str]:
-    """Say once what is missing, and for which entries and muscles."""
+    """Notes of rows, each once, with its entries and muscles."""
     n_muscles = rows["muscle"].nunique()
     found: dict[str, dict[str, list[str]]] = {}
     for _, row in rows.iterrows():
         for note in filter(None, row["notes"].split("; ")):
-            # The overall row's own gaps are those of its muscles.
+            # A missing result of the overall row is one of its muscles.
             if row["muscle"] != OVERALL or "without a result" not in note:
                 muscles = found.setdefault(note, {}).setdefault(str(row["model"]), [])
                 muscles += [row["muscle"]] if row["muscle"] not in muscles else []

@@ -1,4 +1,4 @@
-"""Which figures a report has, and what is said below each."""
+"""The figures of a report, with their captions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _MOST_BOXES = 5
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure with its name, which its files have, and its caption."""
+    """A figure, the name of its files, and its caption."""
 
     name: str
     figure: "Figure"
@@ -33,14 +33,16 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class Traces:
-    """Curves of an entry, of all cycles that were left out.
+    """Curves of all test cycles of an entry.
 
     Attributes
     ----------
     label : str
     measured, simulated, refined : array [cycle, sample, muscle]
-    muscles, conditions : tuple of str
-        Of the last and the first axis.
+    muscles : tuple of str
+        Last axis.
+    conditions : tuple of str
+        First axis.
     """
 
     label: str
@@ -52,20 +54,20 @@ class Traces:
 
 
 def chosen(summary: pd.DataFrame, /, *, models: Sequence[str] = ()) -> pd.DataFrame:
-    """Choose the entries whose curves are shown: the highest skill under each input pattern.
+    """Select the entries whose curves are drawn: the highest skill of each input pattern.
 
     Parameters
     ----------
     summary : DataFrame
         See `nem2e_tf.evaluation.statistics.summarise`; one kind of groups.
     models : sequence of str
-        Every entry of these models instead.
+        Select all entries of these models instead.
 
     Returns
     -------
     DataFrame
-        Overall rows, in the paper's order of patterns. References that look at no input or return
-        it are chosen only where there is nothing else.
+        Overall rows, in the paper's order of patterns. The references (simulation, mean pattern)
+        are selected only if there is no other entry.
     """
     rows = summary[(summary["muscle"] == OVERALL) & summary["skill"].notna()]
     rows = rows.iloc[rows["pattern"].map(PATTERNS.index).argsort(kind="stable")]
@@ -79,7 +81,7 @@ def chosen(summary: pd.DataFrame, /, *, models: Sequence[str] = ()) -> pd.DataFr
 def evidence_pictures(
     evidence: Evidence, results: pd.DataFrame, shown: pd.DataFrame, /, *, by: str
 ) -> list[Picture]:
-    """Draw skill and rate of one kind of groups.
+    """Draw skill and rate: all entries with intervals, some entries per muscle.
 
     Parameters
     ----------
@@ -87,9 +89,9 @@ def evidence_pictures(
     results : DataFrame
         Rows of ``results.csv``.
     shown : DataFrame
-        See `chosen`; at most five get boxes.
+        See `chosen`; box plots are drawn of at most five.
     by : str
-        Which kind of groups.
+        Kind of groups.
     """
     from nem2e_tf.report.figures.scores import draw_boxes, draw_intervals
 
@@ -100,13 +102,13 @@ def evidence_pictures(
     settings = differing(overall)
     overall = overall.sort_values("skill", ascending=False, kind="stable")
     overall = overall.assign(label=[entry_label(row, settings) for _, row in overall.iterrows()])
-    between = "the range of the blocks" if by == BLOCK else "its 95 % interval"
+    between = "the range over blocks" if by == BLOCK else "95 % interval"
     pictures = [
         Picture(
             f"skill-{by}",
             draw_intervals(overall, value="skill", zero="the mean EMG pattern"),
-            f"Skill of every entry, mean over muscles, with {between}; full where that leaves out "
-            "0, which the mean EMG pattern reaches without looking at its input.",
+            f"Skill of every entry, mean over muscles, with {between}; filled dots where it "
+            "excludes 0, the skill of the mean EMG pattern, which does not depend on its input.",
         )
     ]
     shown = shown.head(_MOST_BOXES)
@@ -126,19 +128,18 @@ def evidence_pictures(
             value=value,
             zero=zero,
             reference=reference,
-            reference_label="mean EMG pattern alone",
+            reference_label="mean EMG pattern",
         )
         pictures.append(
             Picture(
                 f"{value}-by-muscle-{by}",
                 figure,
-                f"{value.capitalize()} by muscle: a dot a {by}, the box from quartile to quartile "
-                f"with the median, whiskers to the furthest {by} within 1.5 times that. "
+                f"{value.capitalize()} per muscle. Dots: {by}s; boxes: quartiles and median; "
+                f"whiskers: furthest {by} within 1.5 interquartile ranges. "
                 + (
-                    "Below 0 is better than OpenSim; the diamond is what the mean EMG pattern "
-                    "alone reaches."
+                    "Below 0: better than OpenSim. Diamonds: mean EMG pattern."
                     if value == "rate"
-                    else "Above 0 is better than the mean EMG pattern."
+                    else "Above 0: better than the mean EMG pattern."
                 ),
             )
         )
@@ -146,7 +147,7 @@ def evidence_pictures(
 
 
 def trace_pictures(traces: Sequence[Traces], /) -> list[Picture]:
-    """Draw refined traces, a figure an entry."""
+    """Draw measured, simulated and refined curves, one figure per entry."""
     from nem2e_tf.report.figures.panels import draw_curves
 
     return [
@@ -160,15 +161,15 @@ def trace_pictures(traces: Sequence[Traces], /) -> list[Picture]:
                 groups=one.conditions,
                 title=one.label,
             ),
-            f"{one.label}: cycles that were left out of its training, by condition; mean and "
-            "standard deviation over cycles, in units of the EMG.",
+            f"{one.label}: test cycles per condition; mean and standard deviation over cycles, in "
+            "units of the normalised EMG.",
         )
         for place, one in enumerate(traces, start=1)
     ]
 
 
 def loss_pictures(history: "pd.DataFrame | None", /) -> list[Picture]:
-    """Draw loss curves, if there are any; closed forms have none."""
+    """Draw loss curves; closed forms have none."""
     from nem2e_tf.report.figures.panels import draw_losses
 
     if history is None or history.empty:
@@ -177,21 +178,21 @@ def loss_pictures(history: "pd.DataFrame | None", /) -> list[Picture]:
         Picture(
             "losses",
             draw_losses(history),
-            "Loss over the epochs of every fold, muscle and seed. Training includes dropout. The "
-            "loss on what was left out is never used.",
+            "Loss over epochs, over all folds, muscles and seeds. The training loss includes "
+            "dropout. The loss of the test cycles is recorded but never used.",
         )
     ]
 
 
 def attention_pictures(weights: "pd.DataFrame | None", /) -> list[Picture]:
-    """Draw attention, a figure or two an entry.
+    """Draw attention, one or two figures per entry.
 
     Parameters
     ----------
     weights : DataFrame or None
         ``weights.csv`` of the control ``attention``: columns ``model``, ``pattern``, ``muscle``,
-        ``attention``, ``sample``, ``token`` and ``weight``. Of entries with one model a muscle the
-        mean over muscles is drawn.
+        ``attention``, ``sample``, ``token`` and ``weight``. For entries with one model per muscle
+        the mean over muscles is drawn.
     """
     from nem2e_tf.report.figures.attention import (
         draw_channel_map,
@@ -216,8 +217,8 @@ def attention_pictures(weights: "pd.DataFrame | None", /) -> list[Picture]:
                 Picture(
                     f"attention-{place}",
                     draw_temporal_attention(table, title=label),
-                    f"Temporal attention of {label}, {of}cycles left out: which simulated samples "
-                    "each refined sample draws on. Above the dashed line it looks at later ones.",
+                    f"Temporal attention of {label}, {of}test cycles: weight of each simulated "
+                    "sample for each refined sample. Above the dashed line: later samples.",
                 )
             )
             continue
@@ -225,14 +226,14 @@ def attention_pictures(weights: "pd.DataFrame | None", /) -> list[Picture]:
             Picture(
                 f"attention-{place}-body",
                 draw_spatial_attention(table, channels=tokens, title=label),
-                f"Spatial attention of {label}, {of}cycles left out: the ten channels with the "
-                "highest weight at 0, 50 and 100 % of the cycle. Ipsi: the leg whose contacts "
-                "bound the cycle. Discs stand for the middle of a muscle's belly.",
+                f"Spatial attention of {label}, {of}test cycles: the ten channels with the "
+                "highest weights at 0, 50 and 100 % of the cycle. Ipsi: the leg whose foot "
+                "contacts delimit the cycle. Discs are at the middle of the muscle belly.",
             ),
             Picture(
                 f"attention-{place}-channels",
                 draw_channel_map(table, channels=tokens, title=label),
-                f"Spatial attention of {label} over the cycle.",
+                f"Spatial attention of {label} over the cycle, {of}test cycles.",
             ),
         ]
     return pictures

@@ -3,10 +3,10 @@
 `gather_content` reads and draws what the page shows; what is missing is not an error but a note.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 MARKER = "report.json"
 PAGE = "report.html"
-KIND = "nem2e-tf report"
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def report(
             folder / MARKER,
             {
                 "format": 1,
-                "kind": KIND,
+                "kind": "nem2e-tf report",
                 "holds": [PAGE, "figures", "tables"],
                 "runs": list(content.headers),
                 "controls": list(names),
@@ -280,7 +279,9 @@ def _controls(
     for folder in dict.fromkeys((*folders, *beside)):
         try:
             control = read_control(folder)
-            if folder not in folders and not _is_of(control.header, names, digest):
+            run, cohort = (control.header.get(name) or {} for name in ("run", "cohort"))
+            ours = run.get("name") in names and cohort.get("digest") == digest
+            if folder not in folders and not ours:
                 continue
             check_same_cohort(control, digest)
         except InputError as error:
@@ -293,11 +294,6 @@ def _controls(
         controls.append(control)
         pictures += attention_pictures(control.tables.get("weights"))
     return controls, pictures
-
-
-def _is_of(header: Mapping[str, Any], names: set[str], digest: str) -> bool:
-    run, cohort = header.get("run") or {}, header.get("cohort") or {}
-    return run.get("name") in names and cohort.get("digest") == digest
 
 
 def _write_figures(folder: Path, content: Content) -> None:

@@ -84,7 +84,6 @@ def sentence(note: str, /) -> str:
     return f"{note[0].upper()}{note[1:]}."
 
 
-FORMAT = 1
 UNKNOWN = "-"  # ASCII, for consoles without Unicode
 
 
@@ -195,7 +194,7 @@ def to_json(evidence: Evidence, /) -> dict[str, Any]:
         out.
     """
     return {
-        "format": FORMAT,
+        "format": 1,
         "baseline": evidence.baseline,
         "summary": records(evidence.summary),
         "against_baseline": records(evidence.comparison),

@@ -61,7 +61,7 @@ def test_only_groups_that_both_have_count():
     second = without(second, gone & second["group"].isin(["s0", "s3"]))
     table = compare_results(made(seed=1), second).set_index(["model", "muscle"])
     assert table.loc["seq2seq", "tibant"]["n"] == 4
-    assert table.loc["seq2seq", "tibant"]["notes"] == "no result of both runs for 2 of 6 groups"
+    assert table.loc["seq2seq", "tibant"]["notes"] == "no results in both runs for 2 of 6 groups"
     assert table.loc["seq2seq", "soleus"]["n"] == 6
 
 
@@ -77,7 +77,7 @@ def test_other_cycles_and_missing_entries_are_told():
     other = second["model"] == "seq2seq"
     second.loc[other, "rmse_simulated"] *= 1.1
     notes = compare_results(made(), second).attrs["notes"]
-    assert "seq2seq, one-quarter: scored on other cycles in each run; not compared" in notes
+    assert "seq2seq, one-quarter: scored on different cycles in each run; not compared" in notes
     assert any(note.startswith("only in the first run: mean-pattern") for note in notes)
 
 

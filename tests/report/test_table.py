@@ -88,31 +88,31 @@ def test_values_in_the_table_are_those_of_the_summary():
 
 def test_notes_say_plainly_what_the_mean_pattern_reaches():
     text = one_line(printed(*made()))
-    assert (
-        "mean EMG pattern alone, which never looks at its input, reaches a rate of -0.500" in text
-    )
+    assert "mean EMG pattern, which does not depend on its input, has a rate of -0.500" in text
     assert "a rate of -0.550 and a skill of +0.100" in text
-    assert "muscles that share an electrode carry one signal" in text
-    assert "seq2seq of other settings (pattern one-quarter, targets each): stdr-net-spatial" in text
+    assert "muscles that share an electrode have the same signal" in text
+    assert (
+        "seq2seq with other settings (pattern one-quarter, targets each): stdr-net-spatial" in text
+    )
     assert "6 subjects, mean over 4 muscles" in text
 
 
 def test_without_references_only_the_pooled_pattern_is_told():
     text = one_line(printed(made()[0]))
-    assert "reaches a rate of -0.500" in text
-    assert "a condition" not in text
+    assert "has a rate of -0.500" in text
+    assert "per condition" not in text
 
 
 def test_blocks_get_ranges_and_no_p():
     text = printed(*made(by="block"), muscles=True)
     assert not re.search(r"p[=<]\.", text)
-    assert "no intervals, no p values" in one_line(text)
+    assert "no confidence intervals, no p values" in one_line(text)
     assert "t interval of the mean over" not in one_line(text)
 
 
 def test_other_groups_than_people_are_named():
     text = one_line(printed(*made(by="speed")))
-    assert "Left out was each speed, not each person" in text
+    assert "Each speed was left out, not each subject" in text
 
 
 def test_a_missing_baseline_is_told():

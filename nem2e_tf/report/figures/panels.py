@@ -24,7 +24,6 @@ from nem2e_tf.report.figures.style import (
     VERMILION,
     Look,
     new_figure,
-    percent_axis,
     plain_axes,
     title_above,
 )
@@ -228,7 +227,8 @@ def _line(look: Look) -> dict[str, Any]:
 
 def _dress(panel: Any, text: str) -> None:
     plain_axes(panel)
-    percent_axis(panel)
+    panel.set_xlim(0, 100)
+    panel.set_xticks([0, 50, 100])
     panel.locator_params(axis="y", nbins=3)
     panel.text(0.98, 0.97, text, transform=panel.transAxes, ha="right", va="top", fontsize=TEXT - 1)
 

@@ -163,7 +163,11 @@ def draw_boxes(
             if reference is not None and np.isfinite(reference.get(muscle, np.nan)):
                 left = place - _WIDE / 2 - 0.04
                 panel.plot(left, reference[muscle], "D", color=BLACK, mfc="white", ms=4, zorder=5)
-        _dress(panel, names, widest=widest, value=value)
+        plain_axes(panel)
+        panel.axhline(0, color=BLACK, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
+        panel.set_xlim(-0.5, widest - 0.5)
+        panel.set_xticks(range(len(names)), names, fontsize=TEXT + 1)
+        panel.set_ylabel(value, fontsize=TEXT + 1)
     if zero:
         panels[0].annotate(
             zero,
@@ -201,14 +205,6 @@ def _box(panel: Any, values: Any, *, x: float, wide: float, number: int) -> None
     # Dots are spread evenly, not randomly, so that the figure is reproducible.
     spread = 0.16 * wide * np.linspace(-1, 1, len(values)) if len(values) > 1 else np.zeros(1)
     panel.plot(x + spread, values, look.marker, color=BLACK, mfc="white", ms=2.2, mew=0.5, zorder=4)
-
-
-def _dress(panel: Any, names: Sequence[str], *, widest: int, value: str) -> None:
-    plain_axes(panel)
-    panel.axhline(0, color=BLACK, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-    panel.set_xlim(-0.5, widest - 0.5)
-    panel.set_xticks(range(len(names)), names, fontsize=TEXT + 1)
-    panel.set_ylabel(value, fontsize=TEXT + 1)
 
 
 def _legend(figure: "Figure", series: Sequence[str], title: str, reference: str) -> None:

@@ -142,12 +142,6 @@ def plain_axes(panel: Any) -> None:
         panel.spines[side].set_linewidth(0.6)
 
 
-def percent_axis(panel: Any) -> None:
-    """Set the horizontal axis to 0 to 100 % of the cycle."""
-    panel.set_xlim(0, 100)
-    panel.set_xticks([0, 50, 100])
-
-
 def title_above(figure: "Figure", lines: list[str], handles: list[Any]) -> None:
     """Add title lines and a legend above the panels, wrapped to the width of the figure."""
     letters = int(_LETTERS * figure.get_figwidth())

@@ -1,1 +1,1 @@
-"""The evidence as one HTML page that needs no network and no other file."""
+"""The HTML page of a report: data of its sections, templates, style and script."""
