@@ -198,7 +198,7 @@ class Reference:
         ):
             raise InputError(
                 f"reference: expected [cycle, {SAMPLES}, channel], [cycle, {SAMPLES}, muscle] and "
-                f"[cycle] with a cycle at least, found {' '.join(str(list(s)) for s in shapes)}"
+                f"[cycle] with one or more cycles, found {' '.join(str(list(s)) for s in shapes)}"
             )
         for array, expected, what in (
             (self.calibration, self.simulated.shape[1:], "calibration"),

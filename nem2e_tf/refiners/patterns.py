@@ -335,7 +335,7 @@ def arrange(
 
 
 def as_cycles(values: NDArray[Any]) -> tuple[NDArray[Any], bool]:
-    """Give one cycle or several as [cycle, 20, channel], and whether it was one.
+    """Return one cycle or several as [cycle, 20, channel], and whether it was one.
 
     Raises
     ------
