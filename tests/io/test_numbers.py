@@ -1,4 +1,4 @@
-"""Numbers read by a library: each is the one that Python's float gives, or none is returned."""
+"""Numbers parsed by a library are exactly those of Python, or the plain reader takes over."""
 
 import subprocess
 import sys

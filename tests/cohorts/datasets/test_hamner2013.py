@@ -1,4 +1,4 @@
-"""The running set: trees as the release unpacks to, and what an incomplete one is told."""
+"""The running data set: complete and incomplete folders, manifest, report and cohort."""
 
 import csv
 import json
@@ -275,7 +275,7 @@ def test_columns_named_by_pins_need_a_map(tmp_path):
     assert not np.isnan(imported.cohort.measured).any()
 
 
-def test_copies_of_an_electrode_that_differ_are_told(small):
+def test_copies_of_an_electrode_that_differ_are_reported(small):
     path = next(small.rglob("*300 02_EMG*"))
     lines = path.read_text().split("\n")
     at = lines[6].split("\t").index("glmax2_r")

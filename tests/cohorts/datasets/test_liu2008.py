@@ -1,4 +1,4 @@
-"""The walking set: trials found by their names, the stretch as it is, the leg told by the knees."""
+"""The walking data set: trials by file names, simulated intervals, stance legs, and missing files."""
 
 import json
 import shutil
@@ -157,7 +157,7 @@ def test_without_a_setup_file_the_stretch_is_the_simulations(trial, tmp_path):
     )
 
 
-def test_a_side_can_be_given_where_the_knees_do_not_tell(trial, tmp_path):
+def test_a_side_can_be_given_where_the_knees_do_not_identify_it(trial, tmp_path):
     for path in trial.rglob("*cmc_states.sto"):
         path.write_text(path.read_text().replace("knee_angle", "knie"))
     call = ["import", "liu2008", str(trial), "-o", str(tmp_path / "out")]

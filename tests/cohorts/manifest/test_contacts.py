@@ -59,7 +59,7 @@ def test_cycles_until_the_other_foots_contact(folder):
         ),
     ],
 )
-def test_cycles_that_are_not_told_are_refused(columns, cells, message, folder):
+def test_cycles_that_are_not_stated_are_refused(columns, cells, message, folder):
     with pytest.raises(InputError, match=message):
         by_contacts(folder, columns, cells)
 

@@ -1,4 +1,4 @@
-"""Cohorts written a part at a time."""
+"""Cohorts written subject by subject."""
 
 import json
 

@@ -195,7 +195,7 @@ def test_sizes_can_be_chosen(fixed):
         ({"name": "walk", "speeds": (1.0, 1.0)}, "different speeds"),
     ],
 )
-def test_wrong_use_is_told_in_one_line(options, message):
+def test_wrong_use_is_an_error_of_one_line(options, message):
     with pytest.raises(InputError, match=message) as caught:
         make(**options)
     assert "\n" not in str(caught.value)

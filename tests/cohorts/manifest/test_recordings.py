@@ -1,4 +1,4 @@
-"""Any laboratory's files: CSV, C3D, raw EMG, units, rates, clocks, events: told or refused."""
+"""Recordings of any laboratory: C3D, raw EMG, units, rates, clocks and events."""
 
 import re
 import sys
@@ -67,7 +67,7 @@ def test_raw_emg_becomes_an_envelope_by_recipe(folder):
     assert told.endswith("low-pass 10 Hz (-3 dB of each pass, effective order 2))")
 
 
-def test_raw_emg_without_a_recipe_is_told(folder):
+def test_raw_emg_without_a_recipe_gets_a_note(folder):
     emg = raw_emg() - [0.2, 0]
     store(folder / "emg.sto", ("sol", "ta"), emg, EMG_TIME)
     report = made(folder).report
@@ -76,7 +76,7 @@ def test_raw_emg_without_a_recipe_is_told(folder):
     assert not any("look raw" in note for note in report.notes)
 
 
-def test_an_envelope_under_a_recipe_is_told(folder):
+def test_an_envelope_under_a_recipe_gets_a_note(folder):
     store(folder / "emg.sto", ("sol", "ta"), np.abs(raw_emg()) + 0.1, EMG_TIME)
     report = made(folder, ",recipe", ",hamner2013").report
     assert any("EMG 'sol' is never below zero" in note for note in report.notes)
@@ -100,7 +100,7 @@ def test_one_row_in_volts_and_one_of_no_unit_are_refused(folder):
         build_cohort(folder / "manifest.csv")
 
 
-def test_a_recording_of_another_scale_is_told(folder):
+def test_a_recording_of_another_scale_gets_a_note(folder):
     store(folder / "other.sto", ("sol", "ta"), 1000 * raw_emg(), EMG_TIME)
     rows = "".join(f"{CELLS},emg.sto,{n},{n + 1},hamner2013\n" for n in (2, 3, 4))
     (folder / "manifest.csv").write_text(
@@ -120,7 +120,7 @@ def test_a_shifted_clock_is_shifted_back(folder):
     np.testing.assert_allclose(cohort.measured[0, :, 0], expected(), atol=2e-3)
 
 
-def test_dead_and_interrupted_electrodes_are_nan_and_told(folder):
+def test_dead_and_interrupted_electrodes_are_nan_and_reported(folder):
     emg = np.column_stack([raw_emg(), np.full(len(EMG_TIME), 0.1)])
     lines = []
     for time, row in zip(EMG_TIME.tolist(), emg.tolist(), strict=True):
