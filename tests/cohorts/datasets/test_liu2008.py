@@ -1,4 +1,4 @@
-"""The walking data set: trials by file names, simulated intervals, stance legs, and missing files."""
+"""The walking data set: trials by file names, simulated intervals, stance legs, missing files."""
 
 import json
 import shutil
