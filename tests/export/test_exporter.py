@@ -20,7 +20,7 @@ from nem2e_tf.export.exporter import export
 from nem2e_tf.export.file import metadata
 from nem2e_tf.export.file.audit import Audit, Signature, audit_tflite, check_tflite
 from nem2e_tf.export.formats import tflite
-from nem2e_tf.export.graph.pieces import pieces_of, write_saved_model
+from nem2e_tf.export.graph.pieces import layer_by_layer, pieces_of, write_saved_model
 from nem2e_tf.refiners.refiner import save_refiner
 
 
@@ -294,3 +294,31 @@ def test_command(tmp_path):
     listed = json.loads(run.stdout)
     assert [item["format"] for item in listed["files"]] == ["saved-model"] * 2
     assert not (tmp_path / "out/soleus.tflite").exists()
+
+
+def test_a_folder_is_exported_and_the_result_lists_its_files(tmp_path, capsys):
+    refiner = small.by_hand()
+    save_refiner(tmp_path / "refiner", refiner.models, refiner.info, refiner.reference)
+    result = export(tmp_path / "refiner", tmp_path / "out", formats=["saved-model"])
+    names = ["saved_model/soleus", "saved_model/glmed1"]
+    assert result.paths == tuple(tmp_path / "out" / name for name in names)
+    assert [muscle["muscle"] for muscle in result.parity[names[1]]] == ["glmed1"]
+    result.table()
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["file", *names]
+
+
+def test_layers_are_called_one_by_one_also_within_models():
+    keras = small.load_keras()
+    inner = small.affine(20, [[2]], [1])
+    given = keras.Input((20, 1))
+    model = keras.Model(given, keras.layers.Dense(1)(inner(given)))
+    called = []
+
+    def call(layer, *inputs, **options):
+        called.append(type(layer).__name__)
+        return layer(*inputs, **options)
+
+    rows = np.random.default_rng(0).random((3, 20, 1)).astype(np.float32)
+    found = layer_by_layer(model)(rows, call)
+    np.testing.assert_allclose(found, model(rows), rtol=1e-6)
+    assert called == ["Dense", "Dense"]
