@@ -1,7 +1,7 @@
 """Runs and recordings as users of the Python package handle them; see `nem2e_tf`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nem2e_tf.report.comparing import Comparison
     from nem2e_tf.report.report import Report
     from nem2e_tf.training.recipe import Recipe
+    from nem2e_tf.zoo import AnyModel
 
     PathLike = str | os.PathLike[str]
 
@@ -135,7 +136,7 @@ class Run:
 
 def cross_validate(
     cohort: "Cohort | PathLike",
-    models: "str | Sequence[str]",
+    models: "AnyModel | Iterable[AnyModel]",
     *,
     out: "PathLike | None" = None,
     patterns: "str | Sequence[str]" = ALL_ENTIRE,

@@ -206,7 +206,7 @@ class TestShift:
         assert abs(best_lag(x, y, boundary="periodic")[0]) <= 25.0
 
     def test_refuses_an_unknown_boundary(self, rows):
-        with pytest.raises(InputError, match="periodic, hold"):
+        with pytest.raises(InputError, match="periodic or hold"):
             solved("shift", *rows, boundary="wrap")
 
 
