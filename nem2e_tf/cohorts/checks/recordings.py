@@ -226,9 +226,6 @@ def _finite(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-_DAMAGED = "damaged header repaired"
-
-
 def check_storage(storage: Storage, *, emg: bool) -> list[Finding]:
     """Check one file.
 
@@ -240,7 +237,8 @@ def check_storage(storage: Storage, *, emg: bool) -> list[Finding]:
         whose activations and reserves have limits.
     """
     found = [
-        Finding("header" if _DAMAGED in note else "reading", "", note) for note in storage.notes
+        Finding("header" if "damaged header" in note else "reading", "", note)
+        for note in storage.notes
     ]
     if not storage.n_rows:
         return [*found, Finding("empty", "", "no rows of numbers", "wrong")]

@@ -155,7 +155,8 @@ def find(
 ) -> Found:
     """Locate the cycles of the data set; see `import_hamner2013` for the parameters."""
     tree = _Tree(Path(folder))
-    given = _given_map(Path(channel_map)) if channel_map else ()
+    rows = read_map(channel_map)[0] if channel_map else []
+    given = tuple((c.column, c.muscle, c.electrode, " ".join(c.counterparts)) for c in rows)
     findings: list[Finding] = []
     maps: dict[Path, MapRows | str] = {}
     for key in sorted(tree.states):
@@ -350,11 +351,6 @@ def _map_of(path: Path, muscles: str, given: MapRows, notes: list[str]) -> MapRo
         f"{path}: the EMG columns are not named after muscles ({', '.join(emg.labels[:3])}, ...); "
         "assign muscles to them in a channel map (column, muscle)"
     )
-
-
-def _given_map(path: Path) -> MapRows:
-    channels, _ = read_map(path)
-    return tuple((c.column, c.muscle, c.electrode, " ".join(c.counterparts)) for c in channels)
 
 
 def _last(pattern: re.Pattern[str], *texts: str) -> "re.Match[str] | None":

@@ -109,9 +109,6 @@ class Found:
     normalise: Normalise = "none"
 
 
-SETS = ("columns", "electrodes")
-
-
 def files_below(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     """List the files of a folder, sorted by path.
 

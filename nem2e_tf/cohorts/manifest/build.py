@@ -76,7 +76,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -101,7 +101,6 @@ NORMALISATIONS = {
     "mvc": "share of the maximum of maximal voluntary contractions",
     "fixed": "share of given numbers",
 }
-NORMALISE: tuple[Normalise, ...] = get_args(Normalise)
 _OTHER_SCALE = 50.0
 _SCALES: dict[Normalise, Scale] = {"trial": "trial", "mvc": "mvc", "fixed": "fixed"}
 
@@ -180,8 +179,8 @@ def build_cohort(
     ...     build_cohort(f"{folder}/manifest.csv")
     <Cohort manifest: 2 cycles of 1 subjects, 1 channels, 1 muscles>
     """
-    if normalise not in NORMALISE:
-        raise InputError(f"normalise: expected {' or '.join(NORMALISE)}, found {normalise!r}")
+    if normalise not in NORMALISATIONS:
+        raise InputError(f"normalise: expected {' or '.join(NORMALISATIONS)}, found {normalise!r}")
     file = Path(manifest)
     trials, notes = read_trials(file)
     fallback = Path(channel_map) if channel_map else file.parent / "channels.csv"
