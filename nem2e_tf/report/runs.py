@@ -289,7 +289,9 @@ def read_history(run: Path, /, *, name: str = "") -> "tuple[pd.DataFrame | None,
         for i, fit in enumerate(opened.plan.fits)
         for one in (configurations[fit.configuration],)
     }
-    lowest = history.loc[history.groupby("fit")["validation"].idxmin(skipna=True).dropna()]
+    # With few groups there is no validation set, and the last epoch is kept.
+    validated = history.dropna(subset=["validation"])
+    lowest = validated.loc[validated.groupby("fit")["validation"].idxmin()]
     last = history.groupby("fit")["epoch"].max()
     kept = last.where(~last.index.isin(lowest["fit"]), lowest.set_index("fit")["epoch"])
     return (
