@@ -5,6 +5,7 @@ Each is imported when a model needs it: LiteRT (``ai-edge-litert``) for ``.tflit
 fastest for small networks.
 """
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -76,6 +77,7 @@ class LiteRT:
         self._source = source
         self._content = content
         self._runners: dict[str, Any] = {}
+        self._has_run = False
         try:
             self._library = Library(model_content=content, num_threads=1)
             self.signatures: tuple[str, ...] = tuple(self._library.get_signature_list())
@@ -97,9 +99,12 @@ class LiteRT:
         runner = self._runner(signature)
         try:
             details = runner.get_input_details()
-            found = runner(
-                **{name: self._integers(value, details[name]) for name, value in inputs.items()}
-            )
+            # The library announces its delegate on the first run, and has no switch for it.
+            with contextlib.nullcontext() if self._has_run else quiet_stderr():
+                found = runner(
+                    **{name: self._integers(value, details[name]) for name, value in inputs.items()}
+                )
+            self._has_run = True
         except (ValueError, RuntimeError, KeyError) as error:
             raise self._cannot(error) from None
         details = runner.get_output_details()
