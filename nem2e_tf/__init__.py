@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from nem2e_tf.front import load_run as load_run
     from nem2e_tf.front import refine_recording as refine_recording
     from nem2e_tf.refiners.refiner import Refiner as Refiner
+    from nem2e_tf.report.comparing import compare as compare
+    from nem2e_tf.simulate.estimate import estimate as estimate
     from nem2e_tf.training.train import train as train
     from nem2e_tf.zoo import create as create
     from nem2e_tf.zoo import list_models as list_models
@@ -42,9 +44,11 @@ __all__ = [
     "Refiner",
     "Run",
     "build_cohort",
+    "compare",
     "control",
     "create",
     "cross_validate",
+    "estimate",
     "export",
     "import_hamner2013",
     "import_liu2008",
@@ -64,9 +68,11 @@ _MODULES = {
     "Refiner": "refiners.refiner",
     "Run": "front",
     "build_cohort": "cohorts.manifest.build",
+    "compare": "report.comparing",
     "control": "controls",
     "create": "zoo",
     "cross_validate": "front",
+    "estimate": "simulate.estimate",
     "import_hamner2013": "cohorts.datasets.hamner2013",
     "import_liu2008": "cohorts.datasets.liu2008",
     "list_models": "zoo",
