@@ -134,7 +134,8 @@ def run(markdown: str, folder: Path) -> str:
         extra_arguments=["--IPKernelApp.log_level=40"],
         resources={"metadata": {"path": str(folder)}},
     )
-    client.execute()
+    # Native libraries greet on the kernel's own stderr; what Python writes there comes as output.
+    client.execute(stderr=subprocess.DEVNULL)
     page, end = [], 0
     for cell, block in zip(book.cells, blocks, strict=True):
         hidden = block["info"].endswith(" hidden")

@@ -115,6 +115,6 @@ def test_the_site_builds_and_every_link_works(tmp_path):
                 assert unquote(anchor) in pages[file].anchors, f"{path.name}: {link}"
     for name in TUTORIALS:
         page = (tmp_path / f"site/tutorials/{name}.html").read_text(encoding="utf-8")
-        assert page.count('class="output') + page.count(" output") >= 3, name
+        assert page.count('output highlight"') >= 3, name
         assert "<figure>" in page, name
         assert "scratch:" not in page
