@@ -175,12 +175,27 @@ def differing_settings(
     [('settings.seeds', '1', '3')]
     """
     flat = [
-        _flat({part: header.get(part, {}) for part in ("cohort", "settings", "versions")})
+        _flat(
+            {
+                "cohort": header.get("cohort", {}),
+                "settings": _with_short_sources(header.get("settings", {})),
+                "versions": header.get("versions", {}),
+            }
+        )
         for header in (first, second)
     ]
     names = dict.fromkeys((*flat[0], *flat[1]))
     values = [(name, flat[0].get(name, "unknown"), flat[1].get(name, "unknown")) for name in names]
     return [(name, one, other) for name, one, other in values if one != other]
+
+
+def _with_short_sources(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace the text of users' refiners by its digest."""
+    sources = [
+        f"{source['file']}:{source['function']} (SHA-256 {source['sha256'][:12]})"
+        for source in settings.get("sources", ())
+    ]
+    return {**settings, "sources": sources} if sources else dict(settings)
 
 
 def _compared(one: pd.DataFrame, other: pd.DataFrame) -> "list[dict[str, Any]] | None":

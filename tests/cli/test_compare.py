@@ -97,6 +97,20 @@ def test_settings_that_differ_are_listed():
     ]
 
 
+def test_sources_of_own_refiners_are_named_by_their_digest():
+    source = {"file": "mine.py", "function": "plain", "text": "def plain():\n    ...\n"}
+    one, other = (
+        {"settings": {"sources": [source | {"sha256": digit * 64}]}} for digit in ("a", "b")
+    )
+    assert differing_settings(one, other) == [
+        (
+            "settings.sources",
+            "mine.py:plain (SHA-256 aaaaaaaaaaaa)",
+            "mine.py:plain (SHA-256 bbbbbbbbbbbb)",
+        )
+    ]
+
+
 def test_command_prints_differences_and_settings(tmp_path):
     one = write_run(tmp_path / "one", made(seed=1), settings={"seeds": 1})
     two = write_run(tmp_path / "two", made(seed=2), settings={"seeds": 3})
