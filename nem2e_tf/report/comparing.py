@@ -93,6 +93,15 @@ def compare(first: Run, second: Run, /) -> Comparison:
     InputError
         A run cannot be read or is not finished, the runs are of different cohorts, or they have no
         entry in common.
+
+    Examples
+    --------
+    >>> import nem2e_tf as nem2e
+    >>> cohort = nem2e.synthesise("walk")
+    >>> runs = [nem2e.cross_validate(cohort, name, jobs=1) for name in ("affine", "shift")]
+    >>> found = compare(*runs).results.query("muscle == 'overall'")
+    >>> bool(found["difference"].item() < 0)  # second - first, of the RMSE
+    True
     """
     folders = run_paths([first, second])
     results, _ = read_runs(folders)

@@ -219,14 +219,18 @@ def register(
 
     Examples
     --------
-    ::
-
-        @register()
-        def pointwise(*, n_samples, n_channels, n_targets, counterparts, units=64):
-            "Two dense layers over each sample: learns amplitudes, cannot shift in time."
-            simulated, features = framed_input(n_samples, n_channels)
-            features = keras.layers.Dense(units, activation="relu")(features)
-            return framed_model(simulated, features, n_targets)
+    >>> from nem2e_tf.zoo import framed_input, framed_model
+    >>> @register()
+    ... def pointwise(*, n_samples, n_channels, n_targets, counterparts, units=64):
+    ...     "Two dense layers over each sample: learns amplitudes, cannot shift in time."
+    ...     import keras
+    ...
+    ...     simulated, features = framed_input(n_samples, n_channels)
+    ...     features = keras.layers.Dense(units, activation="relu")(features)
+    ...     return framed_model(simulated, features, n_targets)
+    >>> list_models("point*")
+    ['pointwise']
+    >>> del _ENTRIES["pointwise"]  # only an example
     """
 
     def decorate(make: Make) -> Make:

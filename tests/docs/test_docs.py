@@ -12,6 +12,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 import nem2e_tf
+from nem2e_tf.export.exporter import export
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
@@ -61,6 +62,15 @@ def test_the_reference_has_every_public_name():
     reference = text_of(DOCS / "reference/python.md")
     named = re.findall(r"^::: nem2e_tf\.(?:export\.exporter\.)?(\w+)$", reference, re.M)
     assert set(named) == set(nem2e_tf.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(set(nem2e_tf.__all__) - {"Run"}))
+def test_public_names_have_an_example(name):
+    """Importers need the data sets, estimate OpenSim; all others run as tests of the package."""
+    shown = export if name == "export" else getattr(nem2e_tf, name)
+    assert ">>>" in shown.__doc__
+    if not name.startswith(("import_", "estimate")):
+        assert "doctest: +SKIP" not in shown.__doc__
 
 
 class Links(HTMLParser):
