@@ -183,7 +183,7 @@ def test_zoo_list_and_show(capsys):
     assert [line.split()[0] for line in out.splitlines()] == zoo.list_models()
     code, out, _ = call(capsys, "zoo", "show", "shift")
     assert code == 0
-    assert "not one-quarter: a quarter of a cycle is shorter" in out
+    assert "not one-quarter: a quarter is about as short as the lags" in out
     assert "boundary='periodic'" in out
 
 

@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import numpy as np
-from tiny_motion import COORDINATES, MUSCLES
+from support.tiny_motion import COORDINATES, MUSCLES
 
 from nem2e_tf.io.storage import Storage, write_storage
 

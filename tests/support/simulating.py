@@ -47,7 +47,10 @@ def trial(tmp_path, monkeypatch):
     """A trial, and a stand-in for a Python that has OpenSim."""
     python = tmp_path / "python"
     fake = Path(__file__).with_name("fake_opensim.py")
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{fake}" "$@"\n')
+    tests = fake.parents[1]
+    python.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{tests}:$PYTHONPATH" exec "{sys.executable}" "{fake}" "$@"\n'
+    )
     python.chmod(0o755)
     folder = tmp_path / "trial"
     folder.mkdir()
