@@ -1,5 +1,6 @@
 """The Python package as its users see it: names, laziness, and the ten lines that show it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -163,6 +164,22 @@ def test_errors_name_parameters(laboratory):
         )
     with pytest.raises(nem2e.InputError, match=r"^jobs 0: expected"):
         nem2e.cross_validate(laboratory / "manifest.csv", "linear", jobs=0)
+
+
+def test_a_cohort_does_not_depend_on_the_number_of_threads(laboratory):
+    code = "import nem2e_tf as nem2e; print(nem2e.build_cohort('manifest.csv').digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=laboratory,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads, "OMP_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "4")
+    }
+    assert len(digests) == 1
 
 
 def test_the_delay_of_the_electrodes_is_undone(laboratory):

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -57,16 +56,36 @@ def resample_cycle(
     signals = np.asarray(data, dtype=np.float64)
     fine_time = np.linspace(start, end, (points - 1) * _STEPS_BETWEEN + 1)
     fine = np.stack([np.interp(fine_time, seconds, column) for column in signals.T], axis=-1)
-    nearest = _projection(points) @ fine
-    return np.clip(nearest, fine.min(axis=0), fine.max(axis=0))
+    return np.clip(_nearest_line(fine, points), fine.min(axis=0), fine.max(axis=0))
 
 
-@cache
-def _projection(points: int) -> NDArray[np.float64]:
-    """Return the matrix [point, fine sample] of the least-squares piecewise linear fit."""
-    fine = np.linspace(0, points - 1, (points - 1) * _STEPS_BETWEEN + 1)
-    hats = np.maximum(0, 1 - np.abs(fine[:, None] - np.arange(points)[None, :]))
-    return np.asarray(np.linalg.pinv(hats))
+def _nearest_line(fine: NDArray[np.float64], points: int) -> NDArray[np.float64]:
+    """Return the piecewise linear curve [point, column] nearest to evenly spaced fine samples.
+
+    The normal equations of least squares are tridiagonal and solved without BLAS, whose sums depend
+    on the number of threads and the processor: the same recording gives the same bits everywhere.
+    """
+    before, after = np.zeros(points), np.zeros(points)
+    sums = np.zeros((points, fine.shape[1]))
+    for step in range(_STEPS_BETWEEN):
+        share = step / _STEPS_BETWEEN
+        samples = fine[step:-1:_STEPS_BETWEEN]
+        sums[:-1] += (1 - share) * samples
+        sums[1:] += share * samples
+        before[1:] += share**2
+        after[:-1] += (1 - share) ** 2
+    sums[-1] += fine[-1]
+    after[-1] = 1.0
+    beside = sum(s * (_STEPS_BETWEEN - s) for s in range(_STEPS_BETWEEN)) / _STEPS_BETWEEN**2
+    diagonal = before + after
+    for i in range(1, points):
+        factor = beside / diagonal[i - 1]
+        diagonal[i] -= factor * beside
+        sums[i] -= factor * sums[i - 1]
+    sums[-1] /= diagonal[-1]
+    for i in range(points - 2, -1, -1):
+        sums[i] = (sums[i] - beside * sums[i + 1]) / diagonal[i]
+    return sums
 
 
 LONGEST = 3.0

@@ -107,3 +107,18 @@ def test_events_are_read_with_any_delimiter(mark, tmp_path):
     assert cycles == [(1.0, 2.0), (2.0, 3.5)]
     assert len(notes) == 1
     assert "column 'remark' is not used" in notes[0]
+
+
+@pytest.mark.parametrize("points", [2, 3, 21, 101])
+def test_resampling_is_the_least_squares_fit(points):
+    """Against the same fit by numpy: hat functions, samples between the points, lstsq."""
+    generator = np.random.default_rng(points)
+    time = np.linspace(0, 1, 37)
+    data = generator.normal(size=(37, 3))
+    fine = np.linspace(0, 1, (points - 1) * 10 + 1)
+    hats = np.maximum(0, 1 - np.abs(fine[:, None] * (points - 1) - np.arange(points)))
+    samples = np.stack([np.interp(fine, time, column) for column in data.T], axis=-1)
+    expected = np.linalg.lstsq(hats, samples, rcond=None)[0]
+    expected = np.clip(expected, samples.min(axis=0), samples.max(axis=0))
+    found = resample_cycle(time, data, start=0.0, end=1.0, points=points)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
