@@ -16,7 +16,7 @@ const NARROW_SIDE = 14;
  * @param {string} muscle.name
  * @param {?ArrayLike<number>[]} muscle.simulated 20 samples for each cycle; null without any.
  * @param {ArrayLike<number>[]} muscle.refined The same.
- * @param {{ownScales: boolean}} options Whether each curve has its own axis, or both share one.
+ * @param {{ownScales: boolean}} options True: each curve has its own axis; false: both share one.
  * @returns {HTMLElement} A figure.
  */
 export function drawChart({ name, simulated, refined }, { ownScales }) {
@@ -72,7 +72,7 @@ function spreadOf(cycles) {
   };
 }
 
-/** Round ticks from 0, or from the least value below it, to above the greatest. */
+/** Round ticks from 0, or from the minimum if it is negative, to above the maximum. */
 function scaleOf(spreads) {
   const values = spreads.flatMap(({ mean, low, high }) => [
     ...mean,
@@ -104,7 +104,7 @@ function percentAxis(x, right) {
   return parts;
 }
 
-/** Ticks at the left, with grid lines, or at the right; the title tells the only curve they are for. */
+/** Ticks at the left, with grid lines, or at the right; the title names the curve they belong to. */
 function valueAxis({ ticks, place, text }, side, right, kind) {
   const left = side === SIDE;
   const parts = [];

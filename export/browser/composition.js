@@ -1,11 +1,11 @@
-/** From 20 samples of the channels to the rows that a file's model takes in, and back. */
+/** Converts 20 samples per channel to the input rows of a model, and its output rows back. */
 
 import { SAMPLES, resample } from "./resampling.js";
 
 const QUARTERS = 4;
 
 /**
- * Puts together what a model takes in for one cycle.
+ * Arranges the model input for one cycle.
  *
  * @param {Map<string, Float32Array>} samples Channel to its 20 samples.
  * @param {object} metadata Of the file.

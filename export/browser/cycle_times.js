@@ -1,15 +1,15 @@
-/** Cycles given as times: typed by hand, or a CSV table with the columns start and end. */
+/** Cycles given as times: typed, or from a CSV table with the columns start and end. */
 
 import { InputError } from "./errors.js";
 
 /**
- * Reads one cycle a line: start and end in seconds, between them a comma, semicolon, tab or space.
+ * Reads one cycle per line: start and end in s, separated by a comma, semicolon, tab or space.
  *
- * A first line of names is understood, as in an events file: then the columns `start` and `end`
- * count and others are passed over.
+ * The first line may contain column names, as in an events file: then the columns `start` and `end`
+ * are read and other columns are ignored.
  *
  * @param {string} text
- * @param {string} where What to call it in messages.
+ * @param {string} where Name of the source in messages.
  * @returns {number[][]} [start, end] of each cycle.
  */
 export function readCycleTimes(text, where) {
@@ -39,7 +39,7 @@ export function readCycleTimes(text, where) {
     cycles.push([start, end]);
   });
   if (!cycles.length)
-    throw new InputError(`${where}: expected start and end of a cycle, found none`);
+    throw new InputError(`${where}: expected the start and end of at least one cycle, found none`);
   return cycles;
 }
 

@@ -1,2 +1,2 @@
-/** Bad input, told in one line: the page shows it as it is. */
+/** Invalid input; the page shows the one-line message unchanged. */
 export class InputError extends Error {}

@@ -1,20 +1,20 @@
-/** Foot contacts and cycles in a vertical ground reaction force; as nem2e_tf.gait finds them. */
+/** Foot contacts and cycles from a vertical ground reaction force, detected as in nem2e_tf. */
 
 import { InputError } from "./errors.js";
 
-/** Vertical force of a contact, N. */
+/** Default threshold of the vertical force for a foot contact, N. */
 export const THRESHOLD = 30;
 const RELEASE = 20;
 const SHORTEST_SWING = 0.05;
 const SHORTEST_STANCE = 0.05;
 const SHORTEST = 0.4;
 const LONGEST = 3;
-// The longest foot, m, and the force below which the centre of pressure is a quotient of noise, N.
+// Maximum foot length, m, and the force below which noise dominates the centre of pressure, N.
 const FOOT = 0.35;
 const LOADED = 100;
 
 /**
- * Finds the cycles of one foot in a ground-reaction file.
+ * Detects the cycles of one foot in a ground-reaction file.
  *
  * @param {import("./storage.js").Storage} forces
  * @param {string} label Of the foot's vertical force, such as `1_ground_force_vy`.
@@ -41,10 +41,11 @@ export function cyclesOfPlate(forces, label, threshold = THRESHOLD) {
 }
 
 /**
- * Finds contact and lift-off of every stance.
+ * Detects contact and lift-off of every stance.
  *
- * A contact is the first sample above the threshold after the force was released (hysteresis); a
- * stance in which the recording starts has none. Swings and stances under 50 ms are chatter.
+ * A contact is the first sample above the threshold after the force fell below the release level
+ * (hysteresis); a stance already under way at the start of the recording has no contact. Swings and
+ * stances shorter than 50 ms are treated as chatter.
  *
  * @param {Float64Array} time Seconds.
  * @param {Float64Array} force N, up positive.
@@ -72,7 +73,7 @@ export function stances(time, force, threshold) {
   return found;
 }
 
-/** A plate that several feet hit: the centre of pressure jumps by more than a foot's length. */
+/** Rejects a plate with several feet on it: the centre of pressure moves by more than a foot length. */
 function refuseSharedPlate(forces, label, found, where) {
   const columns = ["px", "pz"].map((axis) => {
     const index = forces.labels.indexOf(label.replace(/vy$/, axis));
@@ -93,12 +94,12 @@ function refuseSharedPlate(forces, label, found, where) {
   if (shared.length) {
     throw new InputError(
       `${where}: expected the force of one foot, found the centre of pressure moving by more than ` +
-        `a foot's length (${FOOT} m) within ${shared.length} stances; give times instead`,
+        `a foot length (${FOOT} m) in ${shared.length} stances; enter times instead`,
     );
   }
 }
 
-/** How far values are from a straight line over time, from one side to the other. */
+/** Range of the residuals from a straight line fitted over time. */
 function fromLine(time, column, rows) {
   const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const moments = rows.map((i) => time[i]);

@@ -1,9 +1,9 @@
 /**
- * What travels inside an exported .tflite, and the seal over the whole file.
+ * Metadata inside an exported .tflite, and the checksum over the whole file.
  *
- * The file is a flatbuffer. Its root table lists named metadata entries; ours is JSON in a buffer of
- * its own. `content_sha256` is the SHA-256 of the file with those 64 digits replaced by zeros, so a
- * file that is cut or changed is found out before the interpreter sees it.
+ * The file is a flatbuffer. Its root table lists named metadata entries; this project's is JSON in a
+ * separate buffer. `content_sha256` is the SHA-256 of the file with those 64 digits replaced by zeros, so a
+ * truncated or changed file is detected before the interpreter reads it.
  */
 
 import { InputError } from "./errors.js";
@@ -14,7 +14,7 @@ const FORMAT = 1;
 const SEAL = '"content_sha256": "';
 const DIGITS = 64;
 
-// Fields of the schema's tables, by their number: Model, Metadata, Buffer.
+// Field numbers in the schema's tables: Model, Metadata, Buffer.
 const MODEL_BUFFERS = 4;
 const MODEL_METADATA = 6;
 const ENTRY_NAME = 0;
@@ -22,11 +22,11 @@ const ENTRY_BUFFER = 1;
 const BUFFER_DATA = 0;
 
 /**
- * Checks a .tflite byte for byte and gives its metadata.
+ * Verifies the checksum of a .tflite and returns its metadata.
  *
  * @param {Uint8Array} bytes The whole file.
  * @param {string} file What to call it in messages.
- * @returns {Promise<object>} The JSON inside; export/README.md says what its keys mean.
+ * @returns {Promise<object>} The JSON inside; export/README.md explains its keys.
  */
 export async function readMetadata(bytes, file) {
   if (latin(bytes.subarray(4, 8)) !== "TFL3") {
@@ -62,7 +62,7 @@ export async function readMetadata(bytes, file) {
   if (metadata.format !== FORMAT) {
     throw new InputError(
       `${file}: expected metadata format ${FORMAT}, found ${metadata.format}; ` +
-        "export it again with the version that this page came with",
+        "export it again with the version of nem2e-tf that this page belongs to",
     );
   }
   refuseIncomplete(metadata, file);
@@ -93,7 +93,7 @@ function findPayload(bytes, file) {
   );
 }
 
-/** Where the value of a table's field is; 0 where the table has none. */
+/** Offset of a table field's value; 0 if the table does not have the field. */
 function field(view, table, number) {
   const layout = table - view.getInt32(table, true);
   const at = 4 + 2 * number;
@@ -101,7 +101,7 @@ function field(view, table, number) {
   return offset && table + offset;
 }
 
-/** Where the elements of a vector start, and how many there are; RangeError outside the file. */
+/** Offset and number of the elements of a vector; RangeError if it extends beyond the file. */
 function vector(view, at) {
   if (!at) return { start: 0, length: 0 };
   const place = at + view.getUint32(at, true);
@@ -148,7 +148,7 @@ function refuseIncomplete(metadata, file) {
         (pattern === "all-entire" || muscle.counterparts.length > 0),
     );
   if (!whole) {
-    throw new InputError(`${file}: expected complete metadata of 20 samples a cycle, found other`);
+    throw new InputError(`${file}: expected complete metadata with 20 samples per cycle, found other fields`);
   }
 }
 

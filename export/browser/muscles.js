@@ -1,4 +1,4 @@
-/** Names of muscles: what a column label of a storage file says, in any of OpenSim's styles. */
+/** Muscle names, and column labels of storage files in any of OpenSim's styles. */
 
 /** Canonical name to its aliases, as in nem2e_tf/muscles.py. */
 export const MUSCLES = {
@@ -70,7 +70,7 @@ for (const [name, aliases] of Object.entries(MUSCLES)) {
  * @param {string} label Such as `soleus_r`, `soleus_r.activation`, `/forceset/soleus_r/activation`.
  *   A bare name is an activation; a bare path is an excitation, as Moco writes it.
  * @returns {?{muscle: string, side: string, quantity: string}} Canonical name, side "r", "l" or "",
- *   "activation" or "excitation"; null where the label is something else.
+ *   "activation" or "excitation"; null for any other label.
  */
 export function parseLabel(label) {
   const text = label.trim();

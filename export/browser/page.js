@@ -1,4 +1,4 @@
-/** The page: takes files, asks for leg and cycles, refines. */
+/** The page: reads files and settings, refines and shows the results. */
 
 import { readCycleTimes } from "./cycle_times.js";
 import { InputError } from "./errors.js";
@@ -15,7 +15,7 @@ const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)
 const state = { refiners: [], activation: null, forces: null };
 let queue = Promise.resolve();
 
-/** Runs one thing after another, and shows what went wrong in one line. */
+/** Runs actions one after another and shows an error as one line. */
 function run(action) {
   queue = queue.then(async () => {
     find("message").textContent = "";
@@ -34,7 +34,7 @@ function run(action) {
   });
 }
 
-/** Results no longer belong to what is chosen. */
+/** Clears results that no longer match the selected files and settings. */
 function forget() {
   hideResults();
   find("status").textContent = "";
@@ -193,7 +193,7 @@ function start() {
     event.target.value = "";
     run(() => takeFiles(files));
   });
-  // The whole window takes files: one that misses the box must not replace the page.
+  // The whole window accepts files: a file dropped outside the box must not replace the page.
   window.addEventListener("dragover", (event) => {
     event.preventDefault();
     find("drop").classList.add("over");

@@ -6,13 +6,13 @@ import { parseLabel } from "./muscles.js";
 import { SAMPLES, at, cycleSamples } from "./resampling.js";
 import { withoutRepeats } from "./storage.js";
 
-// Two clocks that were both rounded to single precision still agree within this share of a step.
+// Time stamps rounded to single precision agree within this fraction of a step.
 const SAME_TIME = 1e-3;
-// A recording whose steps are coarser than this share of a cycle does not show what happens in it.
+// Maximum step between rows, as a fraction of the cycle.
 const COARSEST_STEP = 0.1;
 
 /**
- * A loaded file; `runtime.js` makes them.
+ * A loaded file, created by `runtime.js`.
  *
  * @typedef {object} RefinerFile
  * @property {object} metadata
@@ -25,7 +25,7 @@ const COARSEST_STEP = 0.1;
  * @property {Float64Array} time Rows within complete cycles.
  * @property {string[]} labels Such as `soleus_l`.
  * @property {Float64Array[]} columns One for each label.
- * @property {number[][]} cycles Those used, [start, end].
+ * @property {number[][]} cycles Cycles used, [start, end].
  * @property {{name: string, simulated: ?Float64Array[], refined: Float32Array[]}[]} muscles
  *   20 samples for each cycle; simulated is the mean of the counterparts, null without any.
  * @property {string[]} notes What was left out, averaged or not used.
@@ -34,10 +34,10 @@ const COARSEST_STEP = 0.1;
 /**
  * Refines every complete cycle of a recording.
  *
- * From the 20 samples of a cycle straight lines lead back to its rows. A row that two cycles share
- * gets the mean of both; rows outside complete cycles are left out.
+ * The 20 samples of a cycle are interpolated linearly to its rows. A row shared by two cycles gets
+ * the mean of both; rows outside complete cycles are left out.
  *
- * @param {RefinerFile[]} files Their muscles are put side by side.
+ * @param {RefinerFile[]} files Their muscles are combined in one table.
  * @param {import("./storage.js").Storage} original Activations.
  * @param {number[][]} given [start, end] of the cycles of the leg, in order, s.
  * @param {"l"|"r"} side The leg that is ipsilateral.
@@ -52,7 +52,7 @@ export async function refineRecording(files, original, given, side) {
   const { columns, notes } = channelColumns(recording, needed, side);
   notes.push(...recording.notes.slice(original.notes.length));
   if (recording.time.length < 2) {
-    throw new InputError(`${recording.file}: expected rows at two times at least, found fewer`);
+    throw new InputError(`${recording.file}: expected rows at two or more times, found fewer`);
   }
   const curves = needed.map((name) => recording.columns[columns.get(name)]);
   const { cycles, tolerance } = completeCycles(recording, curves, given, notes);
@@ -77,9 +77,9 @@ export async function refineRecording(files, original, given, side) {
 }
 
 /**
- * Finds the columns of a recording that are the channels needed.
+ * Locates the columns of the required channels in a recording.
  *
- * @returns {{columns: Map<string, number>, notes: string[]}} Notes tell what was not used.
+ * @returns {{columns: Map<string, number>, notes: string[]}} Notes list the columns not used.
  */
 export function channelColumns(recording, needed, side) {
   const found = new Map();
@@ -120,14 +120,14 @@ export function channelColumns(recording, needed, side) {
   return { columns: new Map(needed.map((name) => [name, found.get(name)[0]])), notes };
 }
 
-/** Sorts out the cycles that the recording covers without gaps. */
+/** Selects the cycles that the recording covers without gaps. */
 function completeCycles({ time, file }, curves, given, notes) {
   given.slice(1).forEach(([start], i) => {
     const [before, end] = given[i];
     if (start < end - 1e-6 * (end - before)) {
       throw new InputError(
-        `cycles: expected each to start when the one before has ended, found ${before} to ${end} s ` +
-          `and one that starts at ${start} s`,
+        `cycles: expected each to start at or after the end of the previous one, ` +
+          `found ${before} to ${end} s followed by one that starts at ${start} s`,
       );
     }
   });
@@ -147,7 +147,7 @@ function completeCycles({ time, file }, curves, given, notes) {
     ) {
       reason = "rows further apart than a tenth of the cycle";
     } else if (rows.some((i) => curves.some((curve) => !Number.isFinite(curve[i])))) {
-      reason = "nan or infinity in a channel that is needed";
+      reason = "nan or infinity in a required channel";
     }
     if (reason) reasons.set(reason, [...(reasons.get(reason) ?? []), `${start} to ${end} s`]);
     return !reason;
@@ -165,7 +165,7 @@ function completeCycles({ time, file }, curves, given, notes) {
   return { cycles, tolerance };
 }
 
-/** From the samples of the cycles back to the rows of the recording. */
+/** Interpolates the samples of the cycles to the rows of the recording. */
 function onRows(recording, cycles, muscles, tolerance, notes, side) {
   const { time } = recording;
   const count = new Uint8Array(time.length);

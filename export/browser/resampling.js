@@ -1,4 +1,4 @@
-/** A cycle cut out of a recording and brought to 20 samples, as in training. */
+/** Resamples one cycle of a recording to 20 samples, as in training. */
 
 export const SAMPLES = 20;
 
@@ -7,13 +7,13 @@ const STEPS = 10;
 const FINE = (POINTS - 1) * STEPS + 1;
 
 /**
- * Brings one cycle of a curve to 20 samples, both ends included.
+ * Resamples one cycle of a curve to 20 samples, both ends included.
  *
- * The recording is taken as straight lines between its rows; the broken line through 101 points
- * nearest to it (least squares), held within its extremes, is read off every 100/19 %.
+ * The recording is interpolated linearly between its rows. A piecewise linear curve through 101
+ * points is fitted to it by least squares, clipped to its range, and sampled every 100/19 %.
  *
  * @param {Float64Array} time Seconds, increasing.
- * @param {Float64Array} curve One value a row.
+ * @param {Float64Array} curve One value per row.
  * @param {number} start Foot contact, s.
  * @param {number} end Next contact of that foot, s.
  * @returns {Float32Array}
@@ -51,7 +51,7 @@ export function resample(curve, count) {
  * Value of a curve between its samples.
  *
  * @param {ArrayLike<number>} curve
- * @param {number} place 0 is the first sample, 1 the second; held at the ends.
+ * @param {number} place 0 is the first sample, 1 the second; clipped to the ends.
  * @returns {number}
  */
 export function at(curve, place) {
@@ -68,7 +68,7 @@ function between(time, curve, row, moment) {
   return curve[row] + slope * (moment - time[row]);
 }
 
-/** Points of the broken line nearest to fine samples: normal equations, which are tridiagonal. */
+/** Least-squares fit of the piecewise linear curve; the normal equations are tridiagonal. */
 function nearestLine(fine) {
   const right = new Float64Array(POINTS);
   const diagonal = new Float64Array(POINTS);

@@ -1,4 +1,4 @@
-/** What is shown after refining: curves, what they mean, notes, and the file to download. */
+/** Results shown after refining: curves, legend, notes and the file to download. */
 
 import { drawChart } from "./chart.js";
 import { writeStorage } from "./storage.js";
@@ -37,7 +37,7 @@ export function showResults(refined, { units, file }) {
   draw();
 }
 
-/** Takes results away that no longer belong to what is chosen. */
+/** Hides results that no longer match the selected files and settings. */
 export function hideResults() {
   find("results").hidden = true;
   if (address) URL.revokeObjectURL(address);

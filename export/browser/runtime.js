@@ -1,4 +1,4 @@
-/** Runs an exported file with LiteRT.js: WebAssembly on the CPU, one thread, nothing from afar. */
+/** Runs an exported file with LiteRT.js: WebAssembly on the CPU, one thread, no remote resources. */
 
 import { joined, modelInput } from "./composition.js";
 import { InputError } from "./errors.js";
@@ -15,7 +15,7 @@ let library = null;
 /** Loads LiteRT.js once. */
 async function litert() {
   library ??= import("@litertjs/core").then(async (module) => {
-    // Its log goes to the console as errors, whatever it says; this object is read on loading.
+    // LiteRT.js logs everything as errors by default; it reads this object when it loads.
     globalThis.Module = { printErr: (text) => log(text) };
     await module.loadLiteRt(WASM);
     return module;
@@ -24,7 +24,7 @@ async function litert() {
     return await library;
   } catch (error) {
     library = null;
-    throw new InputError(`LiteRT.js does not load: run 'npm ci' in this folder (${error.message})`);
+    throw new InputError(`LiteRT.js could not be loaded: run 'npm ci' in this folder (${error.message})`);
   }
 }
 
@@ -47,8 +47,8 @@ export async function loadRefinerFile(bytes, file) {
   try {
     model = await loadAndCompile(bytes, { accelerator: "wasm" });
   } catch (error) {
-    const told = String(error.message ?? error).split("\n")[0];
-    throw new InputError(`${file}: this LiteRT.js cannot run the file (${told.slice(0, 200)})`);
+    const reason = String(error.message ?? error).split("\n")[0];
+    throw new InputError(`${file}: this LiteRT.js cannot run the file (${reason.slice(0, 200)})`);
   }
   const shape = inputShape(model, metadata, file);
 
@@ -70,7 +70,7 @@ export async function loadRefinerFile(bytes, file) {
   return { metadata, refine, release: () => model.delete() };
 }
 
-/** Shape of the input tensor, compared with what the metadata says. */
+/** Shape of the input tensor, checked against the metadata. */
 function inputShape(model, metadata, file) {
   const runner = model.signatures[SIGNATURE];
   const input = runner?.getInputDetails().find((tensor) => tensor.name === INPUT);

@@ -1,8 +1,8 @@
 /**
  * OpenSim storage files (.sto, .mot): one table of numbers over time, in and out.
  *
- * Tabs, spaces or commas, header versions 1 to 3 or none, Windows line ends, wrong counts. What
- * cannot be read for sure is refused with file, line and column; what is odd is in `notes`.
+ * Accepts tabs, spaces or commas, header versions 1 to 3 or none, Windows line ends and wrong counts.
+ * Ambiguous content is rejected with file, line and column; irregularities are listed in `notes`.
  */
 
 import { InputError } from "./errors.js";
@@ -16,7 +16,7 @@ const NOT_FINITE = /^([+-]?)(inf|infinity|nan|nan\(\w*\)|1\.#(?:QNAN|SNAN|IND|NA
  * @property {string[]} labels Of the columns, without time.
  * @property {Float64Array} time Seconds, never decreasing.
  * @property {Float64Array[]} columns One for each label.
- * @property {string[]} notes What was odd.
+ * @property {string[]} notes Irregularities in the file.
  */
 
 /**
@@ -38,7 +38,7 @@ export function readStorage(bytes, file) {
   }
   if (end < 0 && (!titles.length || first === lines.length)) {
     throw new InputError(
-      `${file}: expected a storage file (header, endheader, labels, numbers), found none of it`,
+      `${file}: expected a storage file (header, endheader, labels, numbers), found none of these`,
     );
   }
   if (first === lines.length || !titles.length) {
@@ -67,7 +67,7 @@ export function readStorage(bytes, file) {
 }
 
 /**
- * Writes a storage file that OpenSim opens; every number with the digits that give it back.
+ * Writes a storage file that OpenSim opens; numbers have enough digits to be read back exactly.
  *
  * @param {string} name First line.
  * @param {string[]} labels Of the columns, without time.
@@ -85,7 +85,7 @@ export function writeStorage(name, labels, time, columns) {
 }
 
 /**
- * Leaves out rows that repeat the time stamp before them; OpenSim refuses those.
+ * Removes rows that repeat the previous time stamp; OpenSim rejects such rows.
  *
  * @param {Storage} storage
  * @returns {Storage} With a note if there were any.
@@ -99,7 +99,7 @@ export function withoutRepeats(storage) {
     ...storage,
     time,
     columns: storage.columns.map((column) => column.filter(keep)),
-    notes: [...storage.notes, `${repeated} rows left out: they repeat the time stamp before`],
+    notes: [...storage.notes, `${repeated} rows left out: they repeat the previous time stamp`],
   };
 }
 
@@ -215,14 +215,14 @@ function compareCounts(header, rows, columns, ended, file) {
           "the file seems cut, get a whole copy",
       );
     }
-    notes.push(`header says ${stated} ${what}, found ${found}`);
+    notes.push(`header states ${stated} ${what}, found ${found}`);
   }
   return notes;
 }
 
 function oddTimes(time) {
   const still = time.filter((now, i) => i > 0 && now === time[i - 1]).length;
-  return still ? [`${still} time stamps stand twice`] : [];
+  return still ? [`${still} time stamps repeat the previous one`] : [];
 }
 
 function notFinite(columns, labels) {

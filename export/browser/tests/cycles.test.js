@@ -43,7 +43,7 @@ test("cycles run from contact to contact", () => {
   assert.deepEqual(notes, []);
 });
 
-test("a plate that two feet hit is refused, one foot that rolls is not", () => {
+test("a plate with two feet is rejected, one rolling foot is not", () => {
   assert.equal(
     cyclesOfPlate(
       walking((phase) => phase),
@@ -52,7 +52,7 @@ test("a plate that two feet hit is refused, one foot that rolls is not", () => {
     4,
   );
   const jumping = walking((phase) => (phase > 0.3 ? 0.8 : 0));
-  assert.throws(() => cyclesOfPlate(jumping, "1_vy"), /within 5 stances; give times instead/);
+  assert.throws(() => cyclesOfPlate(jumping, "1_vy"), /in 5 stances; enter times instead/);
 });
 
 test("nan in the force is refused", () => {
@@ -74,13 +74,13 @@ test("times are read from lines and from an events table", () => {
   ]) {
     assert.deepEqual(readCycleTimes(text, "times"), two);
   }
-  for (const [text, told] of [
-    ["", /expected start and end of a cycle, found none/],
+  for (const [text, message] of [
+    ["", /expected the start and end of at least one cycle, found none/],
     ["1 0.5", /line 1: expected start and end in seconds, found '1 0.5'/],
     ["0.5 1.5\n2", /line 2: expected start and end/],
     ["0,5 1,5", /line 1: .*write a decimal point/],
     ["begin,end\n1,2", /line 1: expected columns start and end/],
   ]) {
-    assert.throws(() => readCycleTimes(text, "times"), told);
+    assert.throws(() => readCycleTimes(text, "times"), message);
   }
 });

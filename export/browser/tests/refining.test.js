@@ -13,7 +13,7 @@ function recording(labels, curve = (now) => now / 10) {
   return { file: "so.sto", labels, time: TIME, columns, notes: [] };
 }
 
-/** Gives its only channel back. */
+/** Returns its only channel unchanged. */
 function same(more = {}) {
   const muscles = [{ name: "soleus", counterparts: ["soleus_ipsi"] }];
   const metadata = { channels: ["soleus_ipsi"], muscles, pattern: "one-entire", ...more };
@@ -36,7 +36,7 @@ test("labels of every style", () => {
   assert.equal(parseLabel("soleus_r.fiber_length"), null);
 });
 
-test("a straight line stays one, in samples and on the rows", async () => {
+test("a straight line is preserved in samples and rows", async () => {
   const samples = cycleSamples(TIME, TIME, 0.507, 1.493);
   samples.forEach((value, i) => assert.ok(Math.abs(value - 0.507 - (0.986 * i) / 19) < 1e-6));
   const cycles = [
@@ -55,7 +55,7 @@ test("a straight line stays one, in samples and on the rows", async () => {
   ]);
 });
 
-test("a row that two cycles share gets the mean of both", async () => {
+test("a row shared by two cycles gets the mean of both", async () => {
   let call = 0;
   const numbered = { ...same(), refine: async () => [new Float32Array(20).fill((call += 1))] };
   const cycles = [
@@ -66,9 +66,9 @@ test("a row that two cycles share gets the mean of both", async () => {
   assert.deepEqual(Array.from(refined.columns[0].slice(49, 52)), [1, 1.5, 2]);
 });
 
-test("wrong recordings are refused by name", async () => {
-  const refuse = (labels, cycles, told, files = [same()]) =>
-    assert.rejects(refineRecording(files, recording(labels), cycles, "l"), told);
+test("errors in a recording name the channel or cycle", async () => {
+  const refuse = (labels, cycles, message, files = [same()]) =>
+    assert.rejects(refineRecording(files, recording(labels), cycles, "l"), message);
   const cycles = [[0.5, 1.5]];
   await refuse(
     ["soleus_r", "tibant_l"],
@@ -77,12 +77,12 @@ test("wrong recordings are refused by name", async () => {
   );
   await refuse(["soleus_l", "soleus_l.activation"], cycles, /one column for soleus_ipsi, found/);
   await refuse(["soleus_l"], [[2.5, 3.5]], /a complete cycle between 0 and 3 s, .* not covered/);
-  await refuse(["soleus_l"], [...cycles, [1, 2]], /each to start when the one before has ended/);
+  await refuse(["soleus_l"], [...cycles, [1, 2]], /each to start at or after the end of the previous one/);
   await refuse(["soleus_l"], cycles, /muscle soleus once/, [same(), same()]);
   await refuse(["soleus_l"], [[0.5, 0.6]], /rows further apart than a tenth/);
 });
 
-test("quarters go in and come out in order", () => {
+test("quarters keep their order", () => {
   const ramp = Float32Array.from({ length: 20 }, (_, i) => i);
   for (const rows of [5, 20]) {
     const { metadata } = same({ pattern: "one-quarter", model_samples: rows });
@@ -95,7 +95,7 @@ test("quarters go in and come out in order", () => {
   }
 });
 
-test("all channels go in side by side, muscles come out apart", () => {
+test("all-entire interleaves channels and separates muscles", () => {
   const channels = ["a", "b"];
   const samples = new Map(channels.map((name, i) => [name, new Float32Array(20).fill(i + 1)]));
   const metadata = { pattern: "all-entire", channels, muscles: [{}, {}] };
