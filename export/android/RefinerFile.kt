@@ -1,4 +1,4 @@
-// One cycle refined with an exported .tflite: LiteRT 2.3.0 and what Android has, nothing else.
+// One cycle refined with an exported .tflite: requires only LiteRT 2.3.0 and the Android SDK.
 package org.example.refine
 
 import android.content.res.AssetManager
@@ -16,17 +16,17 @@ private const val OUTPUT = "refined"
 /**
  * An exported file with the pattern `all-entire`, float32 in and out.
  *
- * Its metadata, `<name>.tflite.json`, is an asset beside it.
+ * Its metadata, `<name>.tflite.json`, is an asset in the same folder.
  *
- * @param assets where both files are
- * @param name of the file, such as `joint.tflite`
+ * @param assets contains both files
+ * @param name name of the file, such as `joint.tflite`
  * @throws IllegalArgumentException if the file is of another kind
  */
 class RefinerFile(assets: AssetManager, name: String) : AutoCloseable {
-    /** Channels to bring, such as `soleus_ipsi`: `_ipsi` is the side of the cycle's foot. */
+    /** Required channels, such as `soleus_ipsi`: `_ipsi` is the side of the cycle's foot. */
     val channels: List<String>
 
-    /** Muscles given. */
+    /** Muscles of the output. */
     val muscles: List<String>
 
     private val model: CompiledModel
@@ -53,7 +53,7 @@ class RefinerFile(assets: AssetManager, name: String) : AutoCloseable {
      *
      * @param curves each channel's activation, 0 to 1, at 20 equally spaced samples from foot
      *   contact to the next contact of that foot, both included
-     * @return each muscle's 20 samples, in the unit that the metadata names
+     * @return each muscle's 20 samples, in the unit stated in the metadata
      */
     fun refine(curves: Map<String, FloatArray>): Map<String, FloatArray> {
         val ordered = channels.map { channel ->

@@ -8,7 +8,7 @@
 namespace {
 
 constexpr std::size_t kPoints = 101, kSteps = 10;
-constexpr double kCoarsestStep = 0.1;  // of a cycle; rows further apart do not show it
+constexpr double kCoarsestStep = 0.1;  // maximum step between rows, as a fraction of the cycle
 
 double at(const Column& time, const Column& curve, double moment) {
   if (moment <= time.front()) return curve.front();
@@ -49,9 +49,9 @@ void check_cycles(const std::string& source, const Cycles& cycles) {
     const auto [start, end] = cycles[i];
     const std::string where = source + ", cycle " + std::to_string(i + 1);
     if (!std::isfinite(start) || !std::isfinite(end) || !(start < end))
-      throw Problem(where + ": expected a start before the end, found another");
+      throw Problem(where + ": expected a start before the end");
     if (i > 0 && start < cycles[i - 1].second - 1e-6 * (cycles[i - 1].second - cycles[i - 1].first))
-      throw Problem(where + ": expected it to start when the one before has ended");
+      throw Problem(where + ": expected it to start at or after the end of the previous one");
   }
 }
 

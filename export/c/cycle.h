@@ -11,19 +11,19 @@ constexpr std::size_t kSamples = 20;
 
 using Cycles = std::vector<std::pair<double, double>>;  // start and end, s
 
-// Throws Problem where a cycle does not run forwards or starts before the one before it has ended.
+// Throws Problem if a cycle ends before it starts, or starts before the end of the previous one.
 void check_cycles(const std::string& source, const Cycles& cycles);
 
-// Says why a cycle cannot be refined; empty where it can.
+// The reason why a cycle cannot be refined; empty if it can.
 std::string incomplete(const Recording& recording, const std::vector<std::string>& channels,
                        double start, double end);
 
-// 20 samples of a curve over a cycle, both ends included: the broken line through 101 points that
-// is nearest to the recording, held within its extremes there, then every 100/19 %.
+// 20 samples of a curve over a cycle, both ends included: a piecewise linear curve through 101 points
+// is fitted to the recording by least squares, clipped to its range, and sampled every 100/19 %.
 Column resampled_cycle(const Column& time, const Column& curve, double start, double end);
 
-// The same curve with another number of samples, linearly.
+// The curve interpolated linearly to another number of samples.
 Column resampled(const Column& curve, std::size_t count);
 
-// Whether a time is within a cycle, in the recording's own steps.
+// True if a time is within a cycle, with a tolerance for rounded time stamps.
 bool within(const Recording& recording, double time, double start, double end);

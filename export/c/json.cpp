@@ -167,7 +167,7 @@ class Parser {
 };
 
 [[noreturn]] void wrong_kind(const char* expected) {
-  throw Problem(std::string("expected complete metadata, found another thing than ") + expected);
+  throw Problem(std::string("expected complete metadata, found a value that is not ") + expected);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ struct Json {
   std::vector<Json> items;
   std::vector<std::pair<std::string, Json>> members;
 
-  // Each throws Problem, naming what was expected, where the value is of another kind or missing.
+  // Each throws Problem if the value is missing or of another kind.
   const Json& at(std::string_view key) const;
   const std::string& as_text() const;
   double as_number() const;
@@ -24,5 +24,5 @@ struct Json {
   std::vector<std::string> as_texts() const;
 };
 
-// Throws Problem where the text is not one whole JSON value.
+// Throws Problem unless the text is exactly one complete JSON value.
 Json parse_json(std::string_view text);

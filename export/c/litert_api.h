@@ -1,6 +1,6 @@
 /* The part of LiteRT's C API that this program uses, declared as LiteRT 2.3 documents it
-   (https://ai.google.dev/edge/litert, folder litert/c). The wheel of ai-edge-litert brings
-   libLiteRt.so, which exports these functions, but no headers; take LiteRT's own where you have
+   (https://ai.google.dev/edge/litert, folder litert/c). The wheel of ai-edge-litert contains
+   libLiteRt.so, which exports these functions, but no headers; use LiteRT's own headers if you have
    them. */
 #pragma once
 

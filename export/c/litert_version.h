@@ -1,7 +1,7 @@
-// The declarations of litert_api.h are those of one version; another one's may differ.
+// litert_api.h declares the API of one LiteRT version; other versions may differ.
 #pragma once
 
-// Throws Problem where the library that was loaded lies in a wheel of another LiteRT. Elsewhere, in
-// an app's own folder say, nothing tells the version: keep to the one that the program was built
-// with.
+// Throws Problem if the loaded library belongs to a wheel of another LiteRT version. Outside a wheel,
+// for example in an application's folder, the version cannot be determined: use the version that the
+// program was built with.
 void check_litert_version();

@@ -1,4 +1,4 @@
-// Refines gait cycles with an exported file, on LiteRT alone; see README.md.
+// Refines gait cycles with an exported file, using only LiteRT; see README.md.
 
 #include <cstdio>
 #include <exception>
@@ -46,10 +46,10 @@ Arguments parsed(int count, char** words) {
     else if (word == "-o") found.output = words[++i];
     else if (word == "--start") found.start = seconds(words[++i]);
     else if (word == "--end") found.end = seconds(words[++i]);
-    else if (option) throw Problem(word + ": no such option; run refine_file alone to see all");
+    else if (option) throw Problem(word + ": no such option; run refine_file without arguments to list the options");
     else if (found.model.empty()) found.model = word;
     else if (found.activation.empty()) found.activation = word;
-    else throw Problem("expected one model and one activation file, found also " + word);
+    else throw Problem("expected one model and one activation file, also found " + word);
   }
   if (found.cycle.empty() == found.activation.empty())
     throw Problem("expected an activation file, or --cycle with a CSV file of one cycle");
@@ -74,8 +74,8 @@ std::string refined_cycle(Refiner& refiner, const std::string& path) {
   try {
     curves = refiner.refine(read_cycle(path));
   } catch (const Problem& problem) {
-    const std::string told = problem.what();
-    throw Problem(told.rfind(path, 0) == 0 ? told : path + ": " + told);
+    const std::string message = problem.what();
+    throw Problem(message.rfind(path, 0) == 0 ? message : path + ": " + message);
   }
   std::ostringstream out;
   for (std::size_t i = 0; i < curves.size(); ++i)
@@ -109,7 +109,7 @@ std::string storage_text(const Refiner& refiner, char side, const Column& time,
   return out.str();
 }
 
-// A recording, cycle by cycle on its own rows; a row that two cycles share gets the mean of both.
+// Refines a recording cycle by cycle on its own rows; a row shared by two cycles gets the mean.
 std::string refined_recording(Refiner& refiner, const Arguments& given) {
   const char side = given.side[0];
   const Recording recording = read_activations(given.activation, side);
@@ -169,7 +169,7 @@ std::string refined_recording(Refiner& refiner, const Arguments& given) {
   return storage_text(refiner, side, time, columns);
 }
 
-// The whole file or none: written beside, then renamed.
+// Writes a temporary file, then renames it: the output is complete or absent.
 void write_whole(const std::string& path, const std::string& text) {
   const std::string unfinished = path + ".part";
   {

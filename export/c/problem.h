@@ -1,4 +1,4 @@
-// What is wrong with an input, in one line; main prints it and stops with code 2.
+// An input error with a one-line message; main prints it and exits with code 2.
 #pragma once
 
 #include <stdexcept>

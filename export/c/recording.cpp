@@ -12,12 +12,12 @@
 
 namespace {
 
-constexpr double kSameTime = 1e-3;  // of a step
+constexpr double kSameTime = 1e-3;  // fraction of the median step
 
 struct Table {
   std::vector<std::string> labels;
   std::vector<Column> columns;
-  std::vector<std::size_t> lines;  // of each row, counted from 1
+  std::vector<std::size_t> lines;  // line number of each row, from 1
 };
 
 std::string_view trimmed(std::string_view text) {
@@ -37,7 +37,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
-// At one separator, or at any stretch of blanks where it is a blank; none at the ends of the line.
+// Splits at commas, or at runs of blanks; blanks at the ends of the line are ignored.
 std::vector<std::string_view> cells(std::string_view line, char separator) {
   std::vector<std::string_view> found;
   if (separator == ',') {
@@ -104,7 +104,7 @@ double median_step(const Column& time) {
   return *half;
 }
 
-// The channel that a label names; empty for a label that is no muscle's activation.
+// Channel of a label; empty unless the label is a muscle activation.
 std::string channel(std::string_view label, char side) {
   const std::string_view folder = "/forceset/", quantity = "activation";
   if (label.substr(0, folder.size()) == folder) label.remove_prefix(folder.size());
@@ -127,7 +127,7 @@ Recording read_activations(const std::string& path, char side) {
   std::size_t header = 0;
   while (header < lines.size() && lower(trimmed(lines[header])) != "endheader") ++header;
   if (header == lines.size())
-    throw Problem(path + ": expected an OpenSim storage file, found no line endheader");
+    throw Problem(path + ": expected an OpenSim storage file, found no endheader line");
   const Table table = read_table(path, lines, header + 1);
   if (lower(table.labels[0]) != "time")
     throw Problem(path + ": expected time in the first column, found " + table.labels[0]);
@@ -136,14 +136,14 @@ Recording read_activations(const std::string& path, char side) {
   const Column& time = table.columns[0];
   for (std::size_t row = 0; row < time.size(); ++row) {
     const std::string where = path + ", line " + std::to_string(table.lines[row]);
-    if (!std::isfinite(time[row])) throw Problem(where + ": expected a finite time, found another");
+    if (!std::isfinite(time[row])) throw Problem(where + ": expected a finite time");
     if (row > 0 && time[row] < time[row - 1])
-      throw Problem(where + ": expected time not to go back; sort or split the recording");
-    // of rows that repeat a time stamp the first counts
+      throw Problem(where + ": expected non-decreasing time; sort or split the recording");
+    // of rows with the same time stamp, the first is kept
     if (row == 0 || time[row] > time[row - 1]) kept.push_back(row);
   }
   if (kept.size() < 2)
-    throw Problem(path + ": expected rows at two times at least, found fewer");
+    throw Problem(path + ": expected rows at two or more times, found fewer");
   for (std::size_t row : kept) recording.time.push_back(time[row]);
   recording.same_time = kSameTime * median_step(recording.time);
   for (std::size_t column = 1; column < table.labels.size(); ++column) {
@@ -183,6 +183,6 @@ std::map<std::string, Column> read_cycle(const std::string& path) {
   std::map<std::string, Column> found;
   for (std::size_t column = 0; column < table.labels.size(); ++column)
     if (!found.emplace(table.labels[column], table.columns[column]).second)
-      throw Problem(path + ": expected each column once, found twice " + table.labels[column]);
+      throw Problem(path + ": expected each column once, found two columns " + table.labels[column]);
   return found;
 }

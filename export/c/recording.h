@@ -1,4 +1,4 @@
-// Tables from files: OpenSim storage files, CSV files with names in the first line.
+// Reads OpenSim storage files, and CSV files with column names in the first line.
 #pragma once
 
 #include <map>
@@ -10,7 +10,7 @@ using Column = std::vector<double>;
 
 struct Recording {
   Column time;                           // s, increasing
-  double same_time = 0;                  // s: times nearer than this are one, clocks were rounded
+  double same_time = 0;                  // s; tolerance for rounded time stamps
   std::map<std::string, Column> curves;  // by channel, such as soleus_ipsi
 };
 
@@ -22,5 +22,5 @@ Recording read_activations(const std::string& path, char side);
 // Reads columns start and end of an events file.
 std::vector<std::pair<double, double>> read_events(const std::string& path);
 
-// Reads one cycle of 20 rows, a column a channel.
+// Reads one cycle of 20 rows, one column per channel.
 std::map<std::string, Column> read_cycle(const std::string& path);

@@ -17,11 +17,11 @@ namespace {
 constexpr std::size_t kQuarters = 4;
 constexpr std::size_t kAlignment = 64;
 
-// One of LiteRT's objects, destroyed with the variable that holds it.
+// Owns a LiteRT object and destroys it at the end of its scope.
 template <typename T>
 using Owned = std::unique_ptr<std::remove_pointer_t<T>, void (*)(T)>;
 
-// LiteRT greets and complains on the error stream; what is wrong is told by our own one line.
+// Silences LiteRT's log on standard error; errors are reported as one line by main.
 class Quiet {
  public:
   Quiet() : kept_(dup(STDERR_FILENO)) {
@@ -63,8 +63,8 @@ struct Refiner::Session {
 
   void check(LiteRtStatus status, const char* doing) const {
     if (status != 0)
-      throw Problem(path + ": LiteRT " LITERT_VERSION_DECLARED " is needed to run it; " + doing +
-                    " gave status " + std::to_string(status));
+      throw Problem(path + ": LiteRT " LITERT_VERSION_DECLARED " is required to run it; " + doing +
+                    " returned status " + std::to_string(status));
   }
 
   Session(const SealedFile& file, const std::string& where) : path(where) {
@@ -96,7 +96,7 @@ struct Refiner::Session {
     gives.reset(buffer(output));
   }
 
-  // Weights are read where they lie, so the file has to start on a boundary.
+  // LiteRT reads weights in place, so the content must be aligned.
   const char* aligned_content(const std::string& content) {
     aligned.resize(content.size() + kAlignment);
     void* place = aligned.data();
@@ -146,14 +146,14 @@ struct Refiner::Session {
     const int32_t* found = tensor.type.layout.dimensions;
     if (tensor.count != samples * columns || found[0] != 1 ||
         found[1] != static_cast<int32_t>(samples))
-      throw Problem(path + ": expected tensors as the metadata describes them, found other shapes");
+      throw Problem(path + ": expected the tensor shapes in the metadata, found other shapes");
   }
 
   LiteRtTensorBuffer buffer(const Tensor& tensor) const {
     LiteRtTensorBuffer found = nullptr;
     check(LiteRtCreateManagedTensorBuffer(environment.get(), kLiteRtTensorBufferTypeHostMemory,
                                           &tensor.type, tensor.bytes(), &found),
-          "making buffers");
+          "creating buffers");
     return found;
   }
 
@@ -225,7 +225,7 @@ std::vector<Column> Refiner::refine(const std::map<std::string, Column>& samples
   return refined;
 }
 
-// [sample][input]: all channels side by side, or the mean of the muscle's counterparts.
+// [sample][input]: all channels of a sample, or the mean of the muscle's counterparts.
 Column Refiner::input(const std::map<std::string, Column>& samples) const {
   Column found;
   const bool all = metadata().pattern == "all-entire";

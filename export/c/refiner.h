@@ -11,14 +11,14 @@
 
 class Refiner {
  public:
-  // Throws Problem where the file is not one of ours or LiteRT cannot run it.
+  // Throws Problem if the file is not an nem2e-tf export or LiteRT cannot run it.
   explicit Refiner(const std::string& path);
   ~Refiner();
 
   const Metadata& metadata() const { return file_.metadata; }
 
-  // Curves of 20 samples by channel name, more than are needed if you like, to [muscle][sample].
-  // Throws Problem where a channel is missing or holds nan.
+  // Refines one cycle: curves of 20 samples by channel name (others are ignored) to
+  // [muscle][sample]. Throws Problem if a channel is missing or contains nan or infinity.
   std::vector<Column> refine(const std::map<std::string, Column>& samples);
 
  private:

@@ -15,7 +15,7 @@ constexpr std::string_view kSeal = "\"content_sha256\": \"";
 constexpr std::size_t kDigits = 64;
 constexpr int kFormat = 1;
 
-// The JSON, found by its first words and the length that flatbuffers puts before it.
+// The JSON, located by its first key and the length that flatbuffers stores before it.
 std::string_view embedded(std::string_view content) {
   const std::size_t start = content.find(kStart);
   if (start == content.npos || start < 4)
@@ -72,7 +72,7 @@ Metadata understood(const Json& json) {
 
 std::string read_whole(const std::string& path) {
   std::ifstream stream(path, std::ios::binary);
-  // a folder opens, and fails when it is read
+  // a folder can be opened but not read
   if (!stream || std::filesystem::is_directory(path))
     throw Problem(path + ": cannot read the file");
   std::string content{std::istreambuf_iterator<char>(stream), {}};

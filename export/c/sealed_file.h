@@ -1,5 +1,5 @@
-// Reads an exported .tflite and checks it byte for byte before LiteRT sees it: an interpreter may
-// crash on a damaged one.
+// Reads an exported .tflite and verifies its checksum before LiteRT reads it: the interpreter may
+// crash on a damaged file.
 #pragma once
 
 #include <array>
@@ -25,11 +25,11 @@ struct SealedFile {
   Metadata metadata;
 };
 
-// Throws Problem where the file is missing, of another project, cut short or changed.
+// Throws Problem if the file is missing, from another project, truncated or changed.
 SealedFile read_sealed_file(const std::string& path);
 
-// Reads a whole file of any kind; throws Problem where it cannot.
+// Reads a whole file of any kind; throws Problem on failure.
 std::string read_whole(const std::string& path);
 
-// FIPS 180-4, of the parts one after the other; lower-case hexadecimal.
+// SHA-256 (FIPS 180-4) of the concatenated parts, in lower-case hexadecimal.
 std::string sha256(const std::vector<std::string_view>& parts);

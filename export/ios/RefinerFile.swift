@@ -1,8 +1,8 @@
-// One cycle refined with an exported .tflite: LiteRT 2.3.0 and Foundation, nothing else.
+// One cycle refined with an exported .tflite: requires only LiteRT 2.3.0 and Foundation.
 import Foundation
 import LiteRT
 
-/// What was wrong, in one line.
+/// An error with a one-line description.
 struct RefinerFileError: LocalizedError {
     let errorDescription: String?
 
@@ -11,9 +11,9 @@ struct RefinerFileError: LocalizedError {
 
 /// An exported file with the pattern `all-entire`, float32 in and out.
 ///
-/// Its metadata, `<name>.tflite.json`, is beside it. Not to be used by two threads at once.
+/// Its metadata, `<name>.tflite.json`, is in the same folder. Not thread-safe.
 final class RefinerFile {
-    /// What is needed of the metadata; export/README.md says what its keys mean.
+    /// The metadata used here; export/README.md explains its keys.
     private struct Metadata: Decodable {
         struct Muscle: Decodable { let name: String }
 
@@ -26,16 +26,16 @@ final class RefinerFile {
 
     private static let samples = 20
 
-    /// Channels to bring, such as `soleus_ipsi`: `_ipsi` is the side of the cycle's foot.
+    /// Required channels, such as `soleus_ipsi`: `_ipsi` is the side of the cycle's foot.
     let channels: [String]
-    /// Muscles given.
+    /// Muscles of the output.
     let muscles: [String]
 
     private let model: CompiledModel
     private let inputs: [TensorBuffer]
     private let outputs: [TensorBuffer]
 
-    /// Opens a file, such as the bundle's `joint.tflite`, exported with no signature but `refine`.
+    /// Opens a file, such as the bundle's `joint.tflite`, exported with the signature `refine` only.
     init(_ file: URL) throws {
         let name = file.lastPathComponent
         let beside = try Data(contentsOf: file.appendingPathExtension("json"))
@@ -58,7 +58,7 @@ final class RefinerFile {
             try model.inputName(inputIndex: 0) == "simulated",
             try model.outputName(outputIndex: 0) == "refined"
         else {
-            throw RefinerFileError("\(name): expected the signature refine first, found another")
+            throw RefinerFileError("\(name): expected refine as the first signature, found another one")
         }
     }
 
@@ -66,7 +66,7 @@ final class RefinerFile {
     ///
     /// - Parameter curves: Each channel's activation, 0 to 1, at 20 equally spaced samples from foot
     ///   contact to the next contact of that foot, both included.
-    /// - Returns: Each muscle's 20 samples, in the unit that the metadata names.
+    /// - Returns: Each muscle's 20 samples, in the unit stated in the metadata.
     func refine(_ curves: [String: [Float]]) throws -> [String: [Float]] {
         let ordered = try channels.map { channel -> [Float] in
             guard let curve = curves[channel] else {

@@ -114,7 +114,7 @@ def test_a_recording_is_what_the_runtime_gives(program, files, recording, tmp_pa
         (["{model}", "absent.sto", "--side", "left", "--start", "1", "--end", "2"], "cannot read"),
         (["absent.tflite", "{sto}", "--side", "left", "--start", "1", "--end", "2"], "cannot read"),
         (["{sto}", "{sto}", "--side", "left", "--start", "1", "--end", "2"], "a TFLite file"),
-        (["{model}", "{model}", "--side", "left", "--start", "1", "--end", "2"], "no line endhead"),
+        (["{model}", "{model}", "--side", "left", "--start", "1", "--end", "2"], "no endheader line"),
         (["{model}", "--cycle", "{sto}"], "expected"),
     ],
 )
