@@ -120,7 +120,7 @@ def test_wrong_label_names_the_nearest_muscle():
 
 
 @given(st.sampled_from(muscles.known()), st.sampled_from("rl"))
-def test_every_style_of_label_says_the_same(muscle, side):
+def test_all_label_styles_are_equivalent(muscle, side):
     for style in (
         "{}",
         "{}.activation",

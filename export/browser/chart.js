@@ -104,7 +104,7 @@ function percentAxis(x, right) {
   return parts;
 }
 
-/** Ticks at the left, with grid lines, or at the right; the title names the curve they belong to. */
+/** Ticks at the left, with grid lines, or at the right; the title names the curve. */
 function valueAxis({ ticks, place, text }, side, right, kind) {
   const left = side === SIDE;
   const parts = [];

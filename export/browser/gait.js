@@ -73,7 +73,7 @@ export function stances(time, force, threshold) {
   return found;
 }
 
-/** Rejects a plate with several feet on it: the centre of pressure moves by more than a foot length. */
+/** Rejects a plate with several feet: the centre of pressure moves by more than a foot length. */
 function refuseSharedPlate(forces, label, found, where) {
   const columns = ["px", "pz"].map((axis) => {
     const index = forces.labels.indexOf(label.replace(/vy$/, axis));

@@ -1,9 +1,9 @@
 /**
  * Metadata inside an exported .tflite, and the checksum over the whole file.
  *
- * The file is a flatbuffer. Its root table lists named metadata entries; this project's is JSON in a
- * separate buffer. `content_sha256` is the SHA-256 of the file with those 64 digits replaced by zeros, so a
- * truncated or changed file is detected before the interpreter reads it.
+ * The file is a flatbuffer. Its root table lists named metadata entries; this project's is JSON in
+ * a separate buffer. `content_sha256` is the SHA-256 of the file with those 64 digits replaced by
+ * zeros, so a truncated or changed file is detected before the interpreter reads it.
  */
 
 import { InputError } from "./errors.js";
@@ -148,7 +148,9 @@ function refuseIncomplete(metadata, file) {
         (pattern === "all-entire" || muscle.counterparts.length > 0),
     );
   if (!whole) {
-    throw new InputError(`${file}: expected complete metadata with 20 samples per cycle, found other fields`);
+    throw new InputError(
+      `${file}: expected complete metadata with 20 samples per cycle, found other fields`,
+    );
   }
 }
 

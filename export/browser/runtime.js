@@ -24,7 +24,9 @@ async function litert() {
     return await library;
   } catch (error) {
     library = null;
-    throw new InputError(`LiteRT.js could not be loaded: run 'npm ci' in this folder (${error.message})`);
+    throw new InputError(
+      `LiteRT.js could not be loaded: run 'npm ci' in this folder (${error.message})`,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * OpenSim storage files (.sto, .mot): one table of numbers over time, in and out.
  *
- * Accepts tabs, spaces or commas, header versions 1 to 3 or none, Windows line ends and wrong counts.
+ * Accepts tabs, spaces or commas, header versions 1 to 3 or none, CRLF line ends and wrong counts.
  * Ambiguous content is rejected with file, line and column; irregularities are listed in `notes`.
  */
 

@@ -18,8 +18,8 @@ void check_cycles(const std::string& source, const Cycles& cycles);
 std::string incomplete(const Recording& recording, const std::vector<std::string>& channels,
                        double start, double end);
 
-// 20 samples of a curve over a cycle, both ends included: a piecewise linear curve through 101 points
-// is fitted to the recording by least squares, clipped to its range, and sampled every 100/19 %.
+// 20 samples of a curve over a cycle, both ends included: a piecewise linear curve through 101
+// points is fitted by least squares, clipped to the recorded range and sampled every 100/19 %.
 Column resampled_cycle(const Column& time, const Column& curve, double start, double end);
 
 // The curve interpolated linearly to another number of samples.

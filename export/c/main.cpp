@@ -46,7 +46,8 @@ Arguments parsed(int count, char** words) {
     else if (word == "-o") found.output = words[++i];
     else if (word == "--start") found.start = seconds(words[++i]);
     else if (word == "--end") found.end = seconds(words[++i]);
-    else if (option) throw Problem(word + ": no such option; run refine_file without arguments to list the options");
+    else if (option)
+      throw Problem(word + ": no such option; run refine_file without arguments to list them");
     else if (found.model.empty()) found.model = word;
     else if (found.activation.empty()) found.activation = word;
     else throw Problem("expected one model and one activation file, also found " + word);

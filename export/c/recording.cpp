@@ -183,6 +183,7 @@ std::map<std::string, Column> read_cycle(const std::string& path) {
   std::map<std::string, Column> found;
   for (std::size_t column = 0; column < table.labels.size(); ++column)
     if (!found.emplace(table.labels[column], table.columns[column]).second)
-      throw Problem(path + ": expected each column once, found two columns " + table.labels[column]);
+      throw Problem(path + ": expected each column once, found two columns " +
+                    table.labels[column]);
   return found;
 }

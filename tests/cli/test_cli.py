@@ -167,7 +167,7 @@ def test_every_command_has_help(name, capsys):
     assert out.startswith(f"Usage: nem2e-tf {name} ")
 
 
-def test_interrupting_says_how_to_go_on(monkeypatch, capsys):
+def test_interrupting_prints_how_to_continue(monkeypatch, capsys):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 

@@ -72,7 +72,7 @@ def test_single_entries_are_compared_whatever_they_are():
     assert set(table["model"]) == {"seq2seq"}
 
 
-def test_other_cycles_and_missing_entries_are_told():
+def test_other_cycles_and_missing_entries_are_reported():
     second = made(entries={name: ENTRIES[name] for name in ("opensim", "seq2seq")})
     other = second["model"] == "seq2seq"
     second.loc[other, "rmse_simulated"] *= 1.1

@@ -50,7 +50,7 @@ def test_file_alone_and_with_its_emg(folder):
     assert "all muscles" in result.stdout
 
 
-def test_wrong_leg_and_shifted_clock_exit_1_and_say_which(folder):
+def test_wrong_leg_and_shifted_clock_exit_1_and_state_which(folder):
     result = run(check, folder / "sim.sto", "--emg", folder / "emg.sto", "--side", "left")
     assert result.exit_code == 1
     assert "OTHER LEG" in result.stderr

@@ -87,7 +87,7 @@ def test_what_was_planted_is_what_the_gain_is_made_of(cohort):
 
 
 def test_a_difference_of_units_counts_as_amplitude():
-    """Held against the simulation as it is, the oracle gains by the EMG's units as well."""
+    """Compared with the unscaled simulation, the oracle also gains from the EMG's units."""
     lag = make("walk", distortion=Distortion.pure_lag())
     found = split(lag, as_counterparts(lag))
     assert found["amplitude_share"] < 0.1

@@ -42,7 +42,7 @@ def test_tukey_of_the_worked_example_in_the_handbook():
     assert significant == [("1", "2"), ("1", "3"), ("2", "4"), ("3", "4")]
 
 
-def test_tukey_leaves_out_nan_and_says_what_it_cannot_do():
+def test_tukey_leaves_out_nan_and_notes_its_limits():
     found = tukey({"a": [1.0, 2.0, np.nan, 4.0], "b": [2.0, 3.0, 7.0], "c": [1.0]})
     alone = stats.tukey_hsd([1.0, 2.0, 4.0], [2.0, 3.0, 7.0])
     assert found["p"].to_list()[0] == pytest.approx(alone.pvalue[0, 1])

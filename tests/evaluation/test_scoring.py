@@ -126,7 +126,7 @@ def test_mean_pattern_leaves_out_cycles_with_nan_by_muscle(recwarn):
     assert not recwarn
 
 
-def test_mean_pattern_per_condition_says_where_all_conditions_stand_in():
+def test_mean_pattern_per_condition_notes_where_all_conditions_are_used():
     measured = np.concatenate([level(1, 3, 8), level(1, 3, np.nan)], axis=2)
     patterns, pooled = mean_pattern_per_condition(
         measured, conditions=["slow", "slow", "fast"], wanted=["fast", "slow", "sprint"]

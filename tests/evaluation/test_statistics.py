@@ -93,7 +93,7 @@ def test_estimate_of_blocks_is_a_range_without_a_test():
     ],
 )
 @pytest.mark.parametrize("blocks", [False, True])
-def test_estimate_of_too_little_is_nan_and_says_why(values, note, blocks):
+def test_estimate_of_too_little_is_nan_and_states_the_reason(values, note, blocks):
     found = estimate(values, blocks=blocks)
     assert note in found.note
     assert np.isnan([found.low, found.high, found.t, found.p]).all()
@@ -219,7 +219,7 @@ def test_blocks_of_one_person_get_ranges_and_no_p():
     assert (found["skill_low"], found["skill_high"]) == (skill.min(), skill.max())
 
 
-def test_entries_that_change_nothing_have_no_p_and_say_so():
+def test_entries_that_change_nothing_have_a_note_instead_of_p():
     results = made(["opensim"])
     results["rmse_refined"] = results["rmse_simulated"] * (1 + 1e-8 * np.arange(len(results)))
     results["rate"] = results["rmse_refined"] / results["rmse_simulated"] - 1
@@ -319,7 +319,7 @@ def test_a_baseline_on_other_cycles_is_no_baseline():
     assert comparison.attrs["notes"] == ["lstm, one-entire: no seq2seq on the same cycles"]
 
 
-def test_without_a_baseline_the_comparison_is_empty_and_says_so():
+def test_without_a_baseline_the_comparison_is_empty_with_a_note():
     comparison = against_baseline(made(["lstm"]))
     assert comparison.empty
     assert "no seq2seq" in comparison.attrs["notes"][0]

@@ -1,4 +1,4 @@
-"""The browser page of ``export/browser``: the same numbers as here, in headless Chromium."""
+"""The browser page of ``export/browser``: the same numbers as the library, in headless Chromium."""
 
 import re
 
@@ -47,7 +47,7 @@ def joint(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def each(tmp_path_factory):
-    """A file for each muscle, four calls a cycle."""
+    """One file per muscle, four calls per cycle."""
     models = {"soleus": small.ramp(5), "glmed1": small.ramp(5)}
     made = Refiner(small.info("one-quarter", "each"), models, small.reference())
     place = tmp_path_factory.mktemp("each") / "export"
@@ -105,7 +105,7 @@ def test_files_of_single_muscles_and_a_force_plate(page, each, activation, tmp_p
     cycles = [(0.31, 1.41), (1.41, 2.51)]
     expected = refine_recording(load(each), read_storage(activation), cycles, side="l")
     assert_same(downloaded(page), expected.storage)
-    # the other leg needs columns that are not there, and says so
+    # the other leg requires columns that are missing: an error names them
     page.evaluate("document.querySelector('input[name=side][value=r]').click()")
     assert page.evaluate("document.querySelector('#results').hidden")
     page.evaluate("document.querySelector('#refine').click()")
@@ -114,7 +114,7 @@ def test_files_of_single_muscles_and_a_force_plate(page, each, activation, tmp_p
 
 
 def foreign(content):
-    """The file without our metadata, as another project's would be."""
+    """The file without nem2e-tf metadata, like a file of another project."""
     from ai_edge_litert import schema_py_generated as schema
     from flatbuffers import Builder
 
@@ -125,7 +125,7 @@ def foreign(content):
     return bytes(builder.Output())
 
 
-def test_what_is_wrong_is_told_in_one_line(page, joint, activation, tmp_path):
+def test_what_is_wrong_is_reported_in_one_line(page, joint, activation, tmp_path):
     content = joint.read_bytes()
     changed = bytearray(content)
     changed[len(content) // 2] ^= 1
@@ -155,7 +155,7 @@ def test_what_is_wrong_is_told_in_one_line(page, joint, activation, tmp_path):
 
 
 def test_keyboard_alone(page, joint, activation):
-    """Files aside, every step is reached with Tab and done with keys."""
+    """Except for choosing files, every step works with the keyboard alone."""
     page.drop("#drop", joint, activation)
     page.wait(QUIET, seconds=PATIENCE)
     page.evaluate("document.querySelector('#choose').focus()")

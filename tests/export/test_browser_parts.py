@@ -1,4 +1,4 @@
-"""What of the browser page needs no browser: the same files, names and samples as here."""
+"""Parts of the browser page that run in Node: same files, names and samples as the library."""
 
 import functools
 import re
@@ -51,7 +51,7 @@ def test_samples_are_ours():
 
 @pytest.mark.shared_data
 def test_real_storage_files_are_read_alike_or_refused(shared_data):
-    """Never other numbers than the library's reader gives."""
+    """The numbers equal those of the library's reader."""
     files = sorted((shared_data / "storage_corpus").glob("*.[sm]*o*"))
     assert len(files) > 10
     code = (

@@ -1,4 +1,4 @@
-"""The C++ program of export/c: LiteRT's C API gives what the Python runtime gives."""
+"""The C++ program of export/c: LiteRT's C API gives the same results as the Python runtime."""
 
 import csv
 import importlib.util
@@ -19,7 +19,7 @@ from nem2e_tf.refiners.refiner import Refiner
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 NAMES = list(small.CHANNELS)
-# Compiling takes half a minute; on a machine that is busy, ten times that.
+# Compiling takes half a minute, on a busy machine up to ten times longer.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 
@@ -57,7 +57,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory):
-    """Two seconds of curves that are known to nobody, labels in three styles."""
+    """Two seconds of synthetic curves, labels in three styles."""
     time = np.linspace(1, 3, 101)
     phases = np.arange(4) * 0.7
     curves = 0.5 + 0.4 * np.sin(2 * np.pi * time[:, None] + phases)
@@ -114,11 +114,14 @@ def test_a_recording_is_what_the_runtime_gives(program, files, recording, tmp_pa
         (["{model}", "absent.sto", "--side", "left", "--start", "1", "--end", "2"], "cannot read"),
         (["absent.tflite", "{sto}", "--side", "left", "--start", "1", "--end", "2"], "cannot read"),
         (["{sto}", "{sto}", "--side", "left", "--start", "1", "--end", "2"], "a TFLite file"),
-        (["{model}", "{model}", "--side", "left", "--start", "1", "--end", "2"], "no endheader line"),
+        (
+            ["{model}", "{model}", "--side", "left", "--start", "1", "--end", "2"],
+            "no endheader line",
+        ),
         (["{model}", "--cycle", "{sto}"], "expected"),
     ],
 )
-def test_wrong_use_is_told_in_one_line(program, files, recording, words, told):
+def test_wrong_use_gives_one_line(program, files, recording, words, told):
     paths = {"model": files["all-entire"], "sto": recording}
     refused(run([program, *(word.format(**paths) for word in words)], expected=2), told)
 
@@ -130,7 +133,7 @@ def refused(done, told=""):
     assert told in done.stderr
 
 
-def test_damaged_models_are_told(program, files, recording, tmp_path):
+def test_damaged_models_are_reported(program, files, recording, tmp_path):
     content = files["all-entire"].read_bytes()
     other = tmp_path / "other.tflite"
     cases = {
@@ -147,7 +150,7 @@ def test_damaged_models_are_told(program, files, recording, tmp_path):
 
 @pytest.mark.parametrize("which", ["model", "recording", "cycle", "events"])
 def test_damaged_files_never_harm(program, files, recording, tmp_path, which):
-    """Fifty of each: refused in one line, or read; a memory error would exit with 99."""
+    """Fifty damaged files each: rejected in one line, or read; a memory error exits with 99."""
     model, cycle, events = tmp_path / "m.tflite", tmp_path / "c.csv", tmp_path / "e.csv"
     model.write_bytes(files["one-entire"].read_bytes())
     cycle.write_text("\n".join([",".join(NAMES), *(["0.1,0.2,0.3,0.4"] * 20)]) + "\n")

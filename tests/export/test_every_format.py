@@ -78,7 +78,7 @@ def test_every_format_refines_a_recording_alike(place, tmp_path):
     hold_to_the_first(found)
 
 
-def test_onnx_says_what_it_is(place):
+def test_onnx_files_contain_their_metadata(place):
     file = place / "export/joint.onnx"
     inside = metadata.read_onnx(file.read_bytes(), source="")
     assert inside == json.loads((place / "export/joint.onnx.json").read_text())
@@ -115,7 +115,7 @@ def test_onnx_refuses_and_reorders_by_name(place):
         runtime.stream()
 
 
-def test_damaged_onnx_files_are_told(place, tmp_path):
+def test_damaged_onnx_files_are_reported(place, tmp_path):
     content = (place / "export/joint.onnx").read_bytes()
     file = tmp_path / "x.onnx"
     for length in (0, 1, 100, len(content) // 2, len(content) - 1):
@@ -135,7 +135,7 @@ def test_damaged_onnx_files_are_told(place, tmp_path):
             load(file)
 
 
-def test_other_peoples_onnx_files_are_told(place, tmp_path):
+def test_other_peoples_onnx_files_are_reported(place, tmp_path):
     import onnx as library
 
     model = library.load(place / "export/joint.onnx")
@@ -274,7 +274,7 @@ def test_bench_refuses_what_is_not_ours(tmp_path):
     assert CliRunner().invoke(bench, []).exit_code == 2
 
 
-def test_a_file_that_ends_its_process_is_told():
+def test_a_file_that_ends_its_process_is_reported():
     with pytest.raises(ExportError, match="a file that runs, but its process ended with"):
         latency.measure(b"\0\0\0\0TFL3" + bytes(100), runs=10)
 

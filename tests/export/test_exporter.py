@@ -69,7 +69,7 @@ def test_the_index_lists_what_is_there(exported):
     ]
 
 
-def test_the_file_says_all_that_is_needed(exported):
+def test_the_file_contains_all_required_metadata(exported):
     folder, files = exported
     content = (folder / "joint.tflite").read_bytes()
     inside = metadata.read_tflite(content, source="joint.tflite")

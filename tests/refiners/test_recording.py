@@ -92,7 +92,7 @@ def test_samples_are_those_of_a_cohort(start, length, rate, seed):
     np.testing.assert_allclose(_samples(time, signals, start, start + length), expected, atol=1e-7)
 
 
-def test_incomplete_cycles_are_left_out_and_told():
+def test_incomplete_cycles_are_left_out_and_reported():
     table = recording()
     table.data[table.time == 2.5, 0] = np.nan
     table.data[table.time == 1.5, 1] = np.nan  # of a channel that is not needed
@@ -105,7 +105,7 @@ def test_incomplete_cycles_are_left_out_and_told():
     assert "1 cycle left out: nan or infinity in a channel that is needed" in told
 
 
-def test_sparse_rows_are_left_out_and_told():
+def test_sparse_rows_are_left_out_and_reported():
     table = recording()
     keep = (table.time < 1.2) | (table.time > 1.6)
     sparse = Storage("walk", LABELS, table.time[keep], table.data[keep])
@@ -126,7 +126,7 @@ def test_overlapping_cycles_are_an_error():
         refine_recording(Same(), recording(), [(1, 2), (1.9, 3)], side="l")
 
 
-def test_repeated_time_stamps_are_told():
+def test_repeated_time_stamps_are_reported():
     table = recording()
     rows = np.sort([*range(table.n_rows), 60])
     twice = Storage("walk", LABELS, table.time[rows], table.data[rows])
@@ -173,7 +173,7 @@ def test_cycles_of_a_plate():
         cycles_of_plate(table, plate="2_ground_force")
 
 
-def test_odd_stretches_between_contacts_are_told():
+def test_odd_stretches_between_contacts_are_reported():
     cycles, notes = cycles_of_plate(
         forces(recording(duration=9), (0.5, 1.6, 7.0)), plate="1_ground_force"
     )
@@ -192,7 +192,7 @@ def test_odd_stretches_between_contacts_are_told():
         ("", "found an empty file"),
     ],
 )
-def test_wrong_events_are_told(tmp_path, text, told):
+def test_wrong_events_are_reported(tmp_path, text, told):
     (tmp_path / "events.csv").write_text(text)
     with pytest.raises(InputError, match=told):
         read_events(tmp_path / "events.csv")

@@ -1,4 +1,4 @@
-"""A refiner folder: what goes in comes out, and damage is told."""
+"""A refiner folder: saving and loading preserves it, and damage is reported."""
 
 import json
 
@@ -153,7 +153,7 @@ def test_wrong_models_and_reference_are_refused(tmp_path):
         save_refiner(tmp_path / "r", refiner.models, refiner.info, less)
 
 
-def test_what_is_no_refiner_is_told(tmp_path, copy):
+def test_what_is_no_refiner_is_reported(tmp_path, copy):
     with pytest.raises(InputError, match="no such folder"):
         load_refiner(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
@@ -180,7 +180,7 @@ def flip_a_byte(file):
         (lambda f: (f / "refiner.json").write_text("{}"), "found something else"),
     ],
 )
-def test_damage_is_told_in_one_line(copy, damage, told):
+def test_damage_is_reported_in_one_line(copy, damage, told):
     damage(copy)
     with pytest.raises(InputError, match=told) as caught:
         load_refiner(copy)
@@ -197,7 +197,7 @@ def test_damage_is_told_in_one_line(copy, damage, told):
         ("files", {}, "a file for soleus"),
     ],
 )
-def test_contradictions_are_told(copy, key, value, told):
+def test_contradictions_are_reported(copy, key, value, told):
     content = json.loads((copy / "refiner.json").read_text())
     (copy / "refiner.json").write_text(json.dumps({**content, key: value}))
     with pytest.raises(InputError, match=told):
@@ -237,7 +237,7 @@ def test_a_muscle_without_counterpart_cannot_be_one_entire():
         Composition("one-entire", "each", ("a",), ("b",), ((),))
 
 
-def test_arrange_tells_what_is_wrong_by_name():
+def test_arrange_states_what_is_wrong_by_name():
     values = np.zeros((20, 2))
     with pytest.raises(InputError, match=r"expected soleus_ipsi.*did you mean soleos_ipsi"):
         arrange(values, ["soleos_ipsi", "b"], needed=["soleus_ipsi"])
@@ -251,7 +251,7 @@ def test_arrange_tells_what_is_wrong_by_name():
         arrange({"a": np.zeros(20), "b": np.zeros(19)}, None, needed=["a"])
 
 
-def test_arrange_reorders_and_says_so():
+def test_arrange_reorders_with_a_note():
     values = np.arange(40.0).reshape(20, 2)
     ordered, notes = arrange(values, ["b", "a"], needed=["a", "b"])
     np.testing.assert_array_equal(ordered, values[:, ::-1])

@@ -68,7 +68,7 @@ def test_one_condition_puts_muscles_side_by_side():
     assert all(tops)
 
 
-def test_boxes_stand_on_the_quartiles_and_say_what_is_missing():
+def test_boxes_stand_on_the_quartiles_and_state_what_is_missing():
     scores = made().assign(series=lambda table: table["model"])
     scores = scores[scores["model"].isin(["seq2seq", "stdr-net-spatial"])]
     gone = (scores["muscle"] == "tibant") & (scores["series"] == "seq2seq")

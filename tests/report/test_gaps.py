@@ -26,7 +26,7 @@ TWO = {name: ENTRIES[name] for name in ("opensim", "seq2seq")}
 
 
 def test_one_subject_a_muscle_without_emg_and_a_crashed_fit(tmp_path):
-    """What cannot be known is told with its reason; the rest is there."""
+    """Missing values are reported with the reason; the rest is shown."""
     cohort = tiny_cohort(subjects=1, cycles=3)
     measured = cohort.measured.copy()
     measured[..., 1] = np.nan
@@ -105,7 +105,7 @@ def test_an_earlier_report_is_replaced_and_other_folders_are_not(tmp_path):
         report(run, "-o", tmp_path / "other")
 
 
-def test_missing_says_why_a_sentence_each():
+def test_missing_states_the_reason_in_one_sentence_each():
     results = made(groups=9)
     results = without(results, results["model"] == "stdr-net-spatial")
     header = {"plan": {"notes": ["affine: fitted with output direct, the only one it offers"]}}
@@ -116,7 +116,7 @@ def test_missing_says_why_a_sentence_each():
 
 
 @pytest.mark.shared_data
-def test_the_treadmill_walk_says_what_the_mean_pattern_alone_reaches(shared_data, tmp_path):
+def test_the_treadmill_walk_reports_the_gain_of_the_mean_pattern_alone(shared_data, tmp_path):
     from nem2e_tf.cohorts.manifest.build import build_cohort
 
     source = shared_data / "treadmill_walk"

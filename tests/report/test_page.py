@@ -126,7 +126,7 @@ def test_folder_holds_page_tables_and_figures(real):
     assert set(patterns["first"]) == {"one-entire"}
 
 
-def test_page_says_what_the_mean_pattern_reaches_and_who_adds(real):
+def test_page_states_the_gain_of_the_mean_pattern_and_of_the_entries(real):
     results = read_results(real / "run" / "results.csv")
     blind = results[results["model"] == "mean-pattern"]
     rate = blind[blind["pattern"] == "all-entire"].groupby("group")["rate"].mean().mean()
@@ -184,7 +184,7 @@ def test_effect_sizes_and_curves_are_on_the_page_and_beside_it(real):
     assert f"{peak['mean']:+z.0f} [{peak['low']:+z.0f}, {peak['high']:+z.0f}]" in said
 
 
-def test_seeds_are_told_apart_from_people_where_there_are_several():
+def test_seeds_are_separate_from_people_where_there_are_several():
     entries = {"seq2seq": ENTRIES["seq2seq"]}
     results = pd.concat([made(entries=entries), made(entries=entries, seed=1).assign(seed="1")])
     skills = results.groupby(["group", "seed"])["skill"].mean().unstack()

@@ -86,7 +86,7 @@ def test_values_in_the_table_are_those_of_the_summary():
     assert f"[{row['rate_low']:+.3f}, {row['rate_high']:+.3f}]" in lines[first + 1]
 
 
-def test_notes_say_plainly_what_the_mean_pattern_reaches():
+def test_notes_state_plainly_what_the_mean_pattern_reaches():
     text = one_line(printed(*made()))
     assert "mean EMG pattern, which does not depend on its input, has a rate of -0.500" in text
     assert "a rate of -0.550 and a skill of +0.100" in text
@@ -97,7 +97,7 @@ def test_notes_say_plainly_what_the_mean_pattern_reaches():
     assert "6 subjects, mean over 4 muscles" in text
 
 
-def test_without_references_only_the_pooled_pattern_is_told():
+def test_without_references_only_the_pooled_pattern_is_reported():
     text = one_line(printed(made()[0]))
     assert "has a rate of -0.500" in text
     assert "per condition" not in text
@@ -115,13 +115,13 @@ def test_other_groups_than_people_are_named():
     assert "Each speed was left out, not each subject" in text
 
 
-def test_a_missing_baseline_is_told():
+def test_a_missing_baseline_is_reported():
     results, references = made()
     text = one_line(printed(results[results["model"] != "seq2seq"], references))
     assert "No seq2seq among the entries" in text
 
 
-def test_muscles_without_result_are_told():
+def test_muscles_without_result_are_reported():
     results, references = made()
     gone = (results["muscle"] == "tibant") & (results["model"] == "seq2seq")
     results.loc[gone, ["rmse_refined", "rate", "skill", "r", "lag_ms"]] = np.nan

@@ -122,7 +122,7 @@ def tensors(model, values):
 
 @dataclass(frozen=True, eq=False)
 class PlainFit:
-    """What one fit came to: as `nem2e_tf.training.rows.Fitted`, and the weights it began with."""
+    """Result of one fit: as `nem2e_tf.training.rows.Fitted`, and the weights it began with."""
 
     initial: list
     weights: list

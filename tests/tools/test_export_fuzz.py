@@ -1,4 +1,4 @@
-"""Damaged exported files: each is refused in one line or does the same, and harms nobody."""
+"""Damaged exported files: rejected in one line, or the same results, never a crash."""
 
 import importlib.util
 import os

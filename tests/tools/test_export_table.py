@@ -22,7 +22,7 @@ def rows():
     return list(export_table.rows_of("linear", small.with_training_cycles(small.joint("linear"))))
 
 
-def test_every_format_has_its_row_and_every_cell_says_something(rows):
+def test_every_format_has_a_row_without_empty_cells(rows):
     assert [row["format"] for row in rows] == list(export_table.FORMATS)
     for row in rows:
         assert set(export_table.COLUMNS) <= set(row)
@@ -55,7 +55,7 @@ def test_a_reason_stands_in_the_cell():
     assert {row[column] for column in export_table.COLUMNS[3:]} == {"-"}
 
 
-def test_worst_muscle_and_mean_skill_are_told():
+def test_worst_muscle_and_mean_skill_are_reported():
     one = {"difference": 0.1, "rmse_change": -0.3, "skill_refiner": 0.5, "skill_file": 0.25}
     other = {"difference": 0.2, "rmse_change": 0.1, "skill_refiner": 0.25, "skill_file": 0.25}
     row = export_table.compared([one, other])

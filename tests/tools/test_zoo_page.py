@@ -23,7 +23,7 @@ def published(tmp_path):
     return Path(shutil.copytree(CHECKOUT / "zoo", tmp_path / "zoo"))
 
 
-def test_every_entry_has_a_card_that_says_everything(published):
+def test_every_entry_has_a_complete_card(published):
     cards = {path.stem: path.read_text() for path in (published / "cards").glob("*.md")}
     built_in = [
         name for name in zoo.list_models() if zoo.entry(name).make.__module__.startswith("nem2e_tf")

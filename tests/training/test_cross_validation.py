@@ -82,7 +82,7 @@ def finished(folder):
 
 
 class TestRun:
-    def test_says_what_it_did(self, finished):
+    def test_states_what_it_did(self, finished):
         run, done = finished
         assert done.returncode == 0
         assert f"Run: {run}" in done.stdout
@@ -439,7 +439,7 @@ class TestPlan:
         assert largest(700) < largest(128) <= largest(64) <= 16
 
     @pytest.mark.parametrize("targets", ["each", "joint"])
-    def test_a_muscle_without_training_cycles_is_told_and_has_no_result(self, targets):
+    def test_a_muscle_without_training_cycles_is_reported_and_has_no_result(self, targets):
         cohort = tiny_cohort()
         measured = cohort.measured.copy()
         measured[2:, :, 1] = np.nan

@@ -261,7 +261,7 @@ class TestFeeding:
         assert differ(teacher, scheduled)
 
     def test_scheduled_begins_as_teacher(self):
-        """In the first epoch every sample is told; later fewer and fewer."""
+        """In the first epoch every previous target is supplied; later fewer and fewer."""
         _, teacher, scheduled = self.ways()
         first, second = teacher.history[:, 0], scheduled.history[:, 0]
         assert second[0] == pytest.approx(first[0], rel=1e-5)

@@ -57,7 +57,7 @@ def differences(found, model, plain, plain_model):
 
 
 def assert_equal_fits(name, tasks, x, y, recipe=RECIPE, **options):
-    """Train both ways; returns what plain Keras came to."""
+    """Train both ways; returns the result of plain Keras."""
     many, one_by_one = trainers(name, recipe, **options)
     results = many.fit(as_data(x, y), tasks)
     singles = [one_by_one.fit(one, x, y) for one in tasks]

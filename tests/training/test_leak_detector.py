@@ -30,7 +30,7 @@ NOT_FITTED = ("opensim",)
 def cross_validated(folder, settings):
     """Cross-validate the clean and the poisoned cohort.
 
-    Returns for each what the fits came to, by (model, group), and the mean patterns by group.
+    Returns for each the results of the fits, by (model, group), and the mean patterns by group.
 
     Trainers hold no data, so both cohorts share each one: tracing takes most of the time.
     """
@@ -92,7 +92,7 @@ def test_the_fold_that_leaves_the_subject_out_is_untouched(found, model):
 
 @pytest.mark.parametrize("model", ENTRIES)
 def test_the_other_folds_are_not(found, model):
-    """Where the subject is set aside to decide when to stop, it is the validation that changes."""
+    """If the subject is in the validation set, only the validation changes."""
     clean, wild = (found[name][0] for name in ("clean", "poisoned"))
     others = [fold for fold in leave_one_group_out(SUBJECTS) if fold.group != SUBJECT]
     assert len(others) == 4

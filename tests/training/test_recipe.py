@@ -15,7 +15,7 @@ def test_the_papers_recipe():
     assert paper.learning_rate_at(0, 700) == paper.learning_rate_at(699, 700) == 1e-3
 
 
-def test_a_changed_recipe_says_so():
+def test_a_changed_recipe_is_noted():
     assert recipe("fast") is RECIPES["fast"]
     assert recipe("fast", epochs=None, units=None).name == "fast"
     assert recipe("fast", epochs=RECIPES["fast"].epochs).name == "fast"

@@ -223,7 +223,7 @@ class TestRowFiles:
             RowFiles(tmp_path, "one")("name", (6, 4), parts)
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_disk_that_is_too_small_is_told(self, tmp_path, monkeypatch):
+    def test_a_disk_that_is_too_small_is_reported(self, tmp_path, monkeypatch):
         usage = namedtuple("usage", "total used free")(100, 5, 95)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
         with pytest.raises(InputError, match=r"name.npy: expected 0.0 GB of free disk"):

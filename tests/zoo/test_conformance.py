@@ -155,7 +155,7 @@ def test_promise(name, check):
 
 @pytest.mark.parametrize("name", ENTRIES)
 class TestEntry:
-    def test_docstring_tells_what_it_is_and_advises_on_every_option(self, name):
+    def test_docstring_describes_the_entry_and_advises_on_every_option(self, name):
         text = inspect.getdoc(zoo.entry(name).make)
         assert zoo.entry(name).summary.endswith((".", ":"))
         section = text.split("Parameters\n----------\n")[1]
@@ -196,7 +196,7 @@ class TestEntry:
         for value, wanted in zip(loaded(x), zoo.with_attention(fitted(name))(x), strict=True):
             np.testing.assert_array_equal(value, wanted)
 
-    def test_refused_patterns_say_why(self, name):
+    def test_refused_patterns_state_the_reason(self, name):
         entry = zoo.entry(name)
         for pattern, why in entry.refused.items():
             with pytest.raises(InputError, match=re.escape(why)) as caught:

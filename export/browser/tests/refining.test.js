@@ -77,7 +77,11 @@ test("errors in a recording name the channel or cycle", async () => {
   );
   await refuse(["soleus_l", "soleus_l.activation"], cycles, /one column for soleus_ipsi, found/);
   await refuse(["soleus_l"], [[2.5, 3.5]], /a complete cycle between 0 and 3 s, .* not covered/);
-  await refuse(["soleus_l"], [...cycles, [1, 2]], /each to start at or after the end of the previous one/);
+  await refuse(
+    ["soleus_l"],
+    [...cycles, [1, 2]],
+    /each to start at or after the end of the previous one/,
+  );
   await refuse(["soleus_l"], cycles, /muscle soleus once/, [same(), same()]);
   await refuse(["soleus_l"], [[0.5, 0.6]], /rows further apart than a tenth/);
 });

@@ -31,7 +31,10 @@ test("irregularities are noted", () => {
     /nan or infinity in 1 columns, such as a/,
   );
   assert.match(notes("time a\n0 1\n1 2\n")[0], /no endheader/);
-  assert.match(notes(`${HEAD}time a b\n0 1 2\n0 1 2\n`)[0], /1 time stamps repeat the previous one/);
+  assert.match(
+    notes(`${HEAD}time a b\n0 1 2\n0 1 2\n`)[0],
+    /1 time stamps repeat the previous one/,
+  );
 });
 
 test("unreadable content is rejected with its location", () => {

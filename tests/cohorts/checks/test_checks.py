@@ -50,7 +50,7 @@ def test_the_other_leg_is_shouted_at():
 
 
 @pytest.mark.parametrize(("late", "told"), [(-0.07, True), (-0.05, False), (0.07, False)])
-def test_an_implausible_lag_is_told_though_r_gains_little(late, told):
+def test_an_implausible_lag_is_reported_though_r_gains_little(late, told):
     """A cosine of 1.1 s loses only 0.08 of r by 70 ms."""
     names, phases = ("a", "b", "c"), np.array([0.3, 0.6, 0.9])
     own, emg = (1 + np.cos(2 * np.pi * (t[:, None] / 1.1 - phases)) for t in (TIME - late, TIME))

@@ -114,7 +114,7 @@ def test_electrodes_are_eleven_independent_muscles(release, imported, tmp_path):
     np.testing.assert_array_equal(cohort.measured[:, :, at], imported.cohort.measured[:, :, same])
 
 
-def test_report_says_what_was_used_and_what_was_not(release, imported):
+def test_report_lists_what_was_used_and_not_used(release, imported):
     folder = imported.manifest.parent
     found = json.loads((folder / "found.json").read_text())
     rows = {(row["subject"], row["condition"]): row for row in found["summary"]}
@@ -230,7 +230,7 @@ def test_a_missing_piece_is_named(change, condition, reason, used, small, tmp_pa
     "change", [without("*Run_40005_cycle3_v191.xml"), halved("*Run_40005_cycle3_v191.xml")]
 )
 def test_bounds_from_the_right_foots_contacts(change, small, tmp_path):
-    """The right foot's plate is told by the other cycles of the trial: here it is the second."""
+    """The right foot's plate is identified from the trial's other cycles: here the second."""
     change(small)
     imported = import_found(find(small), tmp_path / "out")
     row = imported.cohort.cycles.iloc[4]
@@ -240,7 +240,7 @@ def test_bounds_from_the_right_foots_contacts(change, small, tmp_path):
     assert found.bounds_from == "Run_400 05_newCOP3_v24.mot, 1_ground_force_vy"
 
 
-def test_a_plate_that_cannot_be_told_is_not_guessed(small, tmp_path):
+def test_a_plate_that_cannot_be_identified_is_not_guessed(small, tmp_path):
     without("*_40005_cycle*_v191.xml")(small)
     imported = import_found(find(small), tmp_path / "out")
     rows = [f for f in imported.findings if f.condition == "run400"]

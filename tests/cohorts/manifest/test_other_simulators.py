@@ -3,7 +3,7 @@
 The files are written as the programs write them:
 
 - AnyBody: ``AnyOutputFile`` (sections between lines of hyphens, names of variables as columns);
-- SIMM: a motion file (``datacolumns``, ``datarows``, ``range``), a column a muscle;
+- SIMM: a motion file (``datacolumns``, ``datarows``, ``range``), one column per muscle;
 - MyoSuite and MuJoCo: no format of their own; a CSV table of ``data.time`` and ``data.act`` under
   the actuators' names, as ``numpy.savetxt`` writes it;
 - Moco: the trajectory's storage file, states and controls by path.
@@ -29,7 +29,7 @@ STUDY = "Main.HumanModel.BodyModel"
 
 
 def truth(time):
-    """A straight line a muscle: resampling keeps it exactly."""
+    """One straight line per muscle: resampling preserves it exactly."""
     return np.stack([0.1 + 0.2 * time, 0.9 - 0.1 * time, 0.3 * time, 0.5 + 0 * time], axis=-1)
 
 

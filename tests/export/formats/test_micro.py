@@ -68,7 +68,7 @@ def test_stdr_net_runs_in_under_128_kb(exported):
     ]
 
 
-def test_the_array_is_the_file_and_the_header_says_what_it_is(exported):
+def test_the_array_equals_the_file_and_the_header_describes_it(exported):
     folder, _ = exported
     source = (folder / "micro/joint_model.c").read_text()
     content = bytes(int(byte, 16) for byte in re.findall(r"0x[0-9a-f]{2}", source))
@@ -134,11 +134,11 @@ def test_a_model_without_recurrence_is_quantised(tmp_path):
     assert {item.precision for item in files} <= {"int8", "float32"}
     for item in files:
         assert item.arena_bytes < 8 * 1024
-        # what was tried before is told
+        # earlier attempts are reported
         assert bool(item.notes) == (item.precision == "float32")
 
 
-def test_what_does_not_fit_says_why(tmp_path):
+def test_what_does_not_fit_states_the_reason(tmp_path):
     keras = load_keras()
     given = keras.Input((20, 4))
     gelu = keras.Model(given, keras.layers.Dense(2, activation="gelu")(given))
@@ -218,7 +218,7 @@ def test_the_smallest_arena_is_looked_for_where_the_recorded_one_is_too_small(
     assert 15_008 <= arena < 15_008 + _micro.ALIGNMENT
 
 
-def test_without_the_package_it_is_told(monkeypatch, tmp_path):
+def test_a_missing_package_is_reported(monkeypatch, tmp_path):
     monkeypatch.setattr(micro.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"nem2e-tf\[micro\].*Linux on x86-64 only"):
         export(small.by_hand(), tmp_path / "x", formats=["micro"])

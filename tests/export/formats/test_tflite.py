@@ -103,7 +103,7 @@ def test_the_runtime_chooses_a_precision(folder):
         load(folder / "out/joint.tflite", precision="int8")
 
 
-def test_a_folder_of_two_precisions_without_float32_is_told(folder, tmp_path):
+def test_a_folder_of_two_precisions_without_float32_is_reported(folder, tmp_path):
     index = json.loads((folder / "out/index.json").read_text())
     index["files"] = index["files"][2:]
     (tmp_path / "index.json").write_text(json.dumps(index))
@@ -113,7 +113,7 @@ def test_a_folder_of_two_precisions_without_float32_is_told(folder, tmp_path):
         load(tmp_path)
 
 
-def test_the_card_says_what_it_is(folder):
+def test_the_card_describes_the_file(folder):
     text = (folder / "out/README.md").read_text()
     for told in (
         "# Refiner lstm",
@@ -196,7 +196,7 @@ def test_training_keeps_cycles_that_it_fitted_on(tmp_path):
     np.testing.assert_array_equal(again.calibration, made.reference.calibration)
 
 
-def test_refiners_of_earlier_versions_are_told_to_train_again(tmp_path):
+def test_refiners_of_earlier_versions_must_be_trained_again(tmp_path):
     place = saved(small.joint("linear"), tmp_path / "refiner")
     told = refused(place, "--tflite", "--precision", "int8", "-o", tmp_path / "out")
     assert "found none (an earlier version trained it); train it again" in told

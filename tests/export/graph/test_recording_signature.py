@@ -83,7 +83,7 @@ def test_the_file_takes_cycles_of_any_length(exported):
     assert runtime.notes == ("channels reordered by name",)
 
 
-def test_what_the_file_says_of_it(exported):
+def test_metadata_of_the_recording_signature(exported):
     (inside,) = load(exported[1]).metadata
     found = inside["parity"]["signatures"]
     assert set(found) == {"refine_recording", "refine_with_attention"}
@@ -132,7 +132,7 @@ def test_attention_weights_come_with_the_curves(exported):
     np.testing.assert_array_equal(one, refined[0])
 
 
-def test_a_file_without_them_says_how_to_get_them(exported):
+def test_a_file_without_them_states_how_to_get_them(exported):
     with pytest.raises(
         InputError, match=r"expected the signature step, found .* with signatures=\['step'\]"
     ):

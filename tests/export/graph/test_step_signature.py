@@ -59,7 +59,7 @@ def streamed(signature, cycle):
 
 
 @pytest.mark.parametrize("name", zoo.list_models())
-def test_every_entry_streams_or_says_why_not(name):
+def test_every_entry_streams_or_states_the_reason(name):
     model = model_of(name)
     found = looks_ahead(model)
     if name in LOOK_AHEAD:
@@ -166,7 +166,7 @@ def test_the_step_has_no_loop(exported):
     ("option", "told"),
     [("--attention", "expected a refiner with attention .* found lstm, which has none")],
 )
-def test_the_command_says_what_a_model_cannot_have(exported, tmp_path, option, told):
+def test_the_command_reports_what_a_model_does_not_support(exported, tmp_path, option, told):
     folder = exported[1] / "refiner"
     given = [str(folder), "--tflite", option, "-o", str(tmp_path / "out")]
     found = CliRunner().invoke(export, given)
@@ -176,7 +176,7 @@ def test_the_command_says_what_a_model_cannot_have(exported, tmp_path, option, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_wrong_wishes_are_told_before_anything_is_converted(exported, tmp_path):
+def test_wrong_wishes_are_reported_before_anything_is_converted(exported, tmp_path):
     refiner, _ = exported
     for wishes, told in (
         ({"signatures": ["walk"]}, "signatures: expected refine_with_attention .* found walk"),

@@ -82,7 +82,7 @@ def test_bench_measures_them_both_ways(folder):
     assert told.count("unrolled, weights shared") == 1
 
 
-def test_a_wrong_shape_is_told(folder):
+def test_a_wrong_shape_is_reported(folder):
     runner = CompiledRunner((folder / "joint.tflite").read_bytes())
     with pytest.raises(ValueError, match=r"input simulated: expected \(1, 20, 4\), found \(1, 3"):
         runner(simulated=np.zeros((1, 3, 4), np.float32))

@@ -104,7 +104,7 @@ def test_nan_is_refused(folder):
         load(folder).refine(cycle)
 
 
-def test_truncated_files_are_told(folder, tmp_path):
+def test_truncated_files_are_reported(folder, tmp_path):
     content = (folder / "soleus.tflite").read_bytes()
     for length in (0, 4, 8, 100, len(content) // 2, len(content) - 1):
         cut = tmp_path / "cut.tflite"
@@ -116,7 +116,7 @@ def test_truncated_files_are_told(folder, tmp_path):
         load(cut)
 
 
-def test_every_changed_byte_is_told(folder, tmp_path):
+def test_every_changed_byte_is_reported(folder, tmp_path):
     content = (folder / "soleus.tflite").read_bytes()
     random = np.random.default_rng(0)
     for place in [*range(12), *random.integers(0, len(content), 200)]:
@@ -128,7 +128,7 @@ def test_every_changed_byte_is_told(folder, tmp_path):
         assert "\n" not in str(caught.value)
 
 
-def test_other_peoples_files_are_told(tmp_path, folder):
+def test_other_peoples_files_are_reported(tmp_path, folder):
     from ai_edge_litert import schema_py_generated as schema
     from flatbuffers import Builder
 
@@ -154,7 +154,7 @@ def test_other_peoples_files_are_told(tmp_path, folder):
         load(tmp_path / "absent.tflite")
 
 
-def test_wrong_folders_are_told(tmp_path, folder):
+def test_wrong_folders_are_reported(tmp_path, folder):
     with pytest.raises(InputError, match=r"export folder with index\.json"):
         load(tmp_path)
     index = json.loads((folder / "index.json").read_text())
@@ -170,7 +170,7 @@ def test_wrong_folders_are_told(tmp_path, folder):
             load(tmp_path)
 
 
-def test_numbers_that_integers_cannot_hold_are_told(folder):
+def test_numbers_that_integers_cannot_hold_are_reported(folder):
     steps = {"quantization": (0.1, -5), "dtype": np.int8}
     runtime = load(folder / "glmed1.tflite")
     interpreter = runtime.files[0].interpreter

@@ -76,7 +76,7 @@ def test_effective_order_is_the_slope(order):
     assert np.log2(octave) == pytest.approx(order, rel=0.03)
 
 
-def test_notch_is_as_wide_as_it_says():
+def test_notch_has_the_stated_width():
     np.testing.assert_allclose(crossings(Notch(50.0, 2.0)), [49.0, 51.0], rtol=2e-3)
     frequency, gain = response(Notch(50.0, 2.0))
     assert np.interp(50.0, frequency, gain) < 0.01

@@ -230,7 +230,7 @@ def test_models_without_sizes_are_refused(tmp_path, text, message):
         read_sizes(tmp_path / "scaled.osim")
 
 
-def test_without_mujoco_the_error_says_how_to_install_it(tmp_path, monkeypatch):
+def test_without_mujoco_the_error_states_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "mujoco", None)
     done = CliRunner().invoke(
         command, [*written(tmp_path), *OPTIONS, "-o", str(tmp_path / "a.sto")]

@@ -183,7 +183,7 @@ def test_bad_input_is_refused_before_anything_runs(trial, tmp_path, capsys, what
     assert not (tmp_path / "out").exists()
 
 
-def test_without_opensim_the_error_says_how_to_install_it(trial, tmp_path, capsys, monkeypatch):
+def test_without_opensim_the_error_states_how_to_install_it(trial, tmp_path, capsys, monkeypatch):
     monkeypatch.delenv(PYTHON)
     find = importlib.util.find_spec
     monkeypatch.setattr(

@@ -216,7 +216,7 @@ def test_an_address_without_a_scheduler_is_one_line(tmp_path, capsys, monkeypatc
         assert not (tmp_path / "run").exists()
 
 
-def test_without_distributed_it_says_what_to_install(monkeypatch):
+def test_without_distributed_it_states_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'nem2e-tf\[cluster\]'"):
         cluster.connect("tcp://127.0.0.1:1")
@@ -316,7 +316,7 @@ class TestParcel:
 
 
 def test_memory_log(tmp_path, monkeypatch):
-    """One line a chunk: number, process, resident memory now and at most, anonymous now."""
+    """One line per chunk: number, process, resident memory now and at most, anonymous now."""
     cohort = tiny_cohort().save(tmp_path / "cohort")
     monkeypatch.setenv("NEM2E_MEMORY_LOG", str(tmp_path / "log"))
     cross_validate(cohort, ["opensim", "affine"], out=tmp_path / "run", jobs=1)
