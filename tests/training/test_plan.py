@@ -93,7 +93,7 @@ class TestSetAside:
         assert len({drawn(0, name) for name in "abcdefgh"}) > 3
 
     def test_does_not_depend_on_how_many_cycles_a_group_has(self):
-        """Otherwise the left-out group's neighbours in the table could decide the validation set."""
+        """Otherwise the left-out group's neighbours could change the validation set."""
         few = np.array([f"s{i}" for i in range(6)])
         many = np.repeat(few, [1, 5, 2, 1, 3, 4])
         for seed in range(5):
