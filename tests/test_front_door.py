@@ -89,17 +89,30 @@ def test_the_ten_lines_run_from_a_file(laboratory):
     assert (folder / "evidence" / "report.html").is_file()
 
 
+def from_standard_input(folder, code):
+    return subprocess.run(
+        [sys.executable, "-"], input=code, cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
 @pytest.mark.slow
 def test_the_ten_lines_run_from_standard_input(laboratory):
-    done = subprocess.run(
-        [sys.executable, "-"],
-        input=BEFORE + TEN_LINES + AFTER,
-        cwd=clean(laboratory),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Python keeps no source of what it reads from standard input: the refiner is imported."""
+    folder = clean(laboratory)
+    (folder / "my_refiners.py").write_text(BEFORE)
+    code = "from my_refiners import *\n" + TEN_LINES + AFTER
+    done = from_standard_input(folder, code)
     assert outcome(done.stdout) == EXPECTED, done.stderr
+
+
+def test_a_function_typed_into_standard_input_is_refused_with_advice(laboratory):
+    code = (
+        f"{BEFORE}\nimport nem2e_tf as nem2e\n"
+        "nem2e.cross_validate(nem2e.build_cohort('manifest.csv'), my_refiner, targets='joint')\n"
+    )
+    done = from_standard_input(laboratory, code)
+    assert done.returncode == 1
+    assert "put the function into a file and give FILE.py:function" in done.stderr
 
 
 @pytest.mark.slow
