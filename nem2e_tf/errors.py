@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Bad input or wrong use, told in one line.
+    """Bad input or wrong use, described in one line.
 
     The message names the file (and line or column where there is one), what was expected, what was
     found and what to do. The command line prints it to stderr and exits with code 2; a library user

@@ -176,10 +176,10 @@ def judge(path: Path, expected: NDArray[np.float32], cycles: NDArray[np.float32]
         named = ""
         refined = runtime.refine(cycles)
     except InputError as error:
-        told = str(error)
-        if "\n" in told or named not in told:
-            return f"{WRONG}: message of several lines or without the file: {told!r}"
-        return f"{REFUSED}: {told}"
+        reported = str(error)
+        if "\n" in reported or named not in reported:
+            return f"{WRONG}: message of several lines or without the file: {reported!r}"
+        return f"{REFUSED}: {reported}"
     except Exception as error:
         return f"{WRONG}: {type(error).__name__}: {error}".replace("\n", " ")
     return RAN if np.array_equal(refined, expected) else f"{OTHER}:"
@@ -201,15 +201,17 @@ def try_one(
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
-        told = stream.read().decode(errors="replace")
+        reported = stream.read().decode(errors="replace")
     status = os.waitpid(child, 0)[1]
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGALRM:
             return CRASHED, f"no end within {SECONDS} s"
         return CRASHED, signal.Signals(number).name
-    verdict, _, reason = told.partition(":")
-    return (verdict, reason.strip()) if verdict in VERDICTS else (WRONG, f"no verdict: {told!r}")
+    verdict, _, reason = reported.partition(":")
+    return (
+        (verdict, reason.strip()) if verdict in VERDICTS else (WRONG, f"no verdict: {reported!r}")
+    )
 
 
 def fuzz(

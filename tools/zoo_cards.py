@@ -105,14 +105,14 @@ def _source(entry: Entry, prose: str) -> str:
 def _options(entry: Entry, documented: str) -> list[str]:
     if not entry.options:
         return ["None."]
-    told = {}
+    reported = {}
     text = documented.partition("\n")[2]
     for found in re.finditer(r"^(\w[\w, ]*?)(?: : (.*))?\n((?:    .*\n?)+)", text, re.MULTILINE):
         for name in found[1].split(", "):
-            told[name] = (found[2] or "", " ".join(found[3].split()))
+            reported[name] = (found[2] or "", " ".join(found[3].split()))
     lines = []
     for name, default in entry.options.items():
-        kind, advice = told.get(name, ("", ""))
+        kind, advice = reported.get(name, ("", ""))
         kind = kind.removesuffix(", optional")
         about = f" ({kind})" if kind else ""
         lines.append(f"- `{name}={default!r}`{about}: {advice or 'see the code.'}")

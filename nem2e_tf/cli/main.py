@@ -126,11 +126,13 @@ def with_options(message: str, command: click.Command | None) -> str:
     begin, colon, rest = message.partition(":")
     if command is None or not colon:
         return message
-    options = {
-        str(parameter.name): max(parameter.opts, key=len)
-        for parameter in command.params
-        if isinstance(parameter, click.Option)
-    }
+    options: dict[str, str] = {}
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            option = max(parameter.opts, key=len)
+            # Options that may be repeated have a parameter in the plural: `models`, `--model`.
+            names_of_it = (str(parameter.name), option.lstrip("-").replace("-", "_"))
+            options.update(dict.fromkeys(names_of_it, option))
     # Of a name and its value the name comes first: `jobs 0`. Several are joined: `by and blocks`.
     names = re.split(r"(, | and | or )", begin)
     words = [name.split(" ", 1) for name in names]

@@ -146,8 +146,10 @@ def read_source(model: str) -> Source:
     try:
         return Source(file, function, Path(file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "bytes that are not UTF-8"
-        raise InputError(f"{file}: expected a file with a function, found {reason}") from None
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise InputError(
+            f"{file}: expected a Python file with a function, cannot read it ({reason})"
+        ) from None
 
 
 def source_of(function: Callable[..., Any]) -> Source:

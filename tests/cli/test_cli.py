@@ -78,6 +78,7 @@ TRAIN = ("train", "{folder}/cohort", "--model", "lstm", "-o", "{out}")
         ((*CV, "--units", "many"), ["'--units'", "integer"]),
         ((*CV, "--epochs", "-3"), ["epochs", "found -3"]),
         ((*CV, "--learning-rate", "nan"), ["--learning-rate"]),
+        ((*CV, "--pattern", "one-half"), ["--pattern one-half", "mean one-quarter"]),
         ((*CV, "--dropout", "1"), ["dropout"]),
         ((*CV, "--seeds", "0"), ["seeds 0"]),
         ((*CV, "--jobs", "0"), ["jobs 0"]),

@@ -31,7 +31,7 @@ def test_the_mean_pattern_alone_reaches_nearly_all_of_the_gain(shared_data, tmp_
     assert overall.loc["affine", "share"] > 1
     assert overall["verdict"].to_dict() == {"affine": "worse", "linear": "adds"}
     assert overall["skill_p"].isna().all()
-    told = "\n".join(sentences(table, by="block"))
-    assert "has a rate of -0.84" in told
-    assert "Skill over the mean pattern in every block: linear." in told
-    assert "linear 98 %, affine 110 %" in told
+    reported = "\n".join(sentences(table, by="block"))
+    assert "has a rate of -0.84" in reported
+    assert "Skill over the mean pattern in every block: linear." in reported
+    assert "linear 98 %, affine 110 %" in reported

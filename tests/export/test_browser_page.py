@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support import chromium
 from support import small_refiners as small
-from support.browser_page import PATIENCE, QUIET, downloaded, fill_in, installed, opened, told
+from support.browser_page import PATIENCE, QUIET, downloaded, fill_in, installed, opened, reported
 from support.node import in_node
 
 from nem2e_tf.export.exporter import export
@@ -72,7 +72,7 @@ def assert_same(found, expected, *, limit=1e-5):
 
 def test_dropped_files_are_refined_and_drawn(page, joint, activation):
     fill_in(page, joint, activation, cycles=CYCLES)
-    assert told(page) == ""
+    assert reported(page) == ""
     recording = read_storage(activation)
     expected = refine_recording(load(joint), recording, CYCLES, side="l")
     assert np.ptp(expected.storage.data, axis=0).min() > 0.01
@@ -101,7 +101,7 @@ def test_files_of_single_muscles_and_a_force_plate(page, each, activation, tmp_p
     write_storage(tmp_path / "grf.mot", forces)
     files = [each / "soleus.tflite", each / "glmed1.tflite", tmp_path / "grf.mot"]
     fill_in(page, *files, activation, plate="1_vy")
-    assert told(page) == ""
+    assert reported(page) == ""
     cycles = [(0.31, 1.41), (1.41, 2.51)]
     expected = refine_recording(load(each), read_storage(activation), cycles, side="l")
     assert_same(downloaded(page), expected.storage)
@@ -110,7 +110,7 @@ def test_files_of_single_muscles_and_a_force_plate(page, each, activation, tmp_p
     assert page.evaluate("document.querySelector('#results').hidden")
     page.evaluate("document.querySelector('#refine').click()")
     page.wait(QUIET)
-    assert "activation of glmed1_ipsi and glmed2_ipsi (right leg ipsilateral)" in told(page)
+    assert "activation of glmed1_ipsi and glmed2_ipsi (right leg ipsilateral)" in reported(page)
 
 
 def foreign(content):
@@ -142,15 +142,15 @@ def test_what_is_wrong_is_reported_in_one_line(page, joint, activation, tmp_path
         (tmp_path / name).write_bytes(wrong)
         page.drop("#drop", tmp_path / name)
         page.wait(QUIET, seconds=PATIENCE)
-        assert message in told(page), name
-        assert "\n" not in told(page)
+        assert message in reported(page), name
+        assert "\n" not in reported(page)
     assert page.evaluate("document.querySelectorAll('#files li').length") == 0
 
     recording = read_storage(activation)
     labels = ("soleus_l", "glmed1_l", "glmad2_l", "soleus_r")
     write_storage(tmp_path / "so.sto", Storage("x", labels, recording.time, recording.data))
     fill_in(page, joint, tmp_path / "so.sto", cycles=CYCLES)
-    assert "so.sto: expected a column with the activation of glmed2_ipsi" in told(page)
+    assert "so.sto: expected a column with the activation of glmed2_ipsi" in reported(page)
     assert page.evaluate("document.querySelector('#results').hidden")
 
 
@@ -169,7 +169,7 @@ def test_keyboard_alone(page, joint, activation):
     assert page.evaluate(asked) == "times"
     page.press(*"0.51 1.6", "Tab", "Enter")
     page.wait(QUIET, seconds=PATIENCE)
-    assert told(page) == ""
+    assert reported(page) == ""
     assert page.evaluate("document.querySelectorAll('#charts figure').length") == 2
     assert page.evaluate("document.querySelector('#band-meaning').textContent") == ""
 
@@ -199,14 +199,14 @@ def test_every_damaged_model_is_refused_in_one_line(joint):
         "import { readMetadata } from './metadata.js';"
         "const { file, changes } = JSON.parse(readFileSync(0));"
         "const content = new Uint8Array(readFileSync(file));"
-        "const told = [(await readMetadata(content, 'x')).kind];"
+        "const reported = [(await readMetadata(content, 'x')).kind];"
         "for (const [length, place, value] of changes) {"
         "  const damaged = content.slice(0, length);"
         "  damaged[place] ^= value;"
-        "  try { await readMetadata(damaged, 'x'); told.push(null); }"
+        "  try { await readMetadata(damaged, 'x'); reported.push(null); }"
         "  catch (error) { if (!(error instanceof InputError)) throw error;"
-        "    told.push(error.message); } }"
-        "console.log(JSON.stringify(told));"
+        "    reported.push(error.message); } }"
+        "console.log(JSON.stringify(reported));"
     )
     size = joint.stat().st_size
     random = np.random.default_rng(0)

@@ -73,13 +73,13 @@ def test_one_cycle_is_what_the_runtime_gives(program, files, tmp_path, pattern):
     path = tmp_path / "cycle.csv"
     text = [",".join(NAMES[::-1]), *(",".join(map(repr, row[::-1].tolist())) for row in cycle)]
     path.write_text("\n".join(text) + "\n")
-    told = run([program, files[pattern], "--cycle", path], expected=0)
-    header, *rows = csv.reader(told.stdout.splitlines())
+    reported = run([program, files[pattern], "--cycle", path], expected=0)
+    header, *rows = csv.reader(reported.stdout.splitlines())
     runtime = load(files[pattern])
     assert tuple(header) == runtime.muscles
     expected = runtime.refine(cycle, channels=NAMES)
     np.testing.assert_allclose(np.array(rows, float), expected, rtol=0, atol=1e-6)
-    assert told.stderr == ""
+    assert reported.stderr == ""
 
 
 @pytest.mark.parametrize("pattern", ["all-entire", "one-quarter"])
@@ -87,20 +87,20 @@ def test_a_recording_is_what_the_runtime_gives(program, files, recording, tmp_pa
     events = tmp_path / "events.csv"
     events.write_text("start,end\n1.1,1.9\n1.9,2.75\n2.8,3.4\n")
     words = [program, files[pattern], recording, "--side", "left", "--events", events]
-    told = run([*words, "-o", tmp_path / "refined.sto"], expected=0)
-    assert "cycle 2.8 to 3.4 s left out: not covered by the recording" in told.stderr
-    assert "2 of 3 cycles refined, 83 of 101 rows" in told.stderr
+    reported = run([*words, "-o", tmp_path / "refined.sto"], expected=0)
+    assert "cycle 2.8 to 3.4 s left out: not covered by the recording" in reported.stderr
+    assert "2 of 3 cycles refined, 83 of 101 rows" in reported.stderr
     same_as_python(
         tmp_path / "refined.sto", files[pattern], recording, [(1.1, 1.9), (1.9, 2.75), (2.8, 3.4)]
     )
     times = ["--start", "1.1", "--end", "1.9"]
-    told = run([program, files[pattern], recording, "--side", "left", *times], expected=0)
-    (tmp_path / "one.sto").write_text(told.stdout)
+    reported = run([program, files[pattern], recording, "--side", "left", *times], expected=0)
+    (tmp_path / "one.sto").write_text(reported.stdout)
     same_as_python(tmp_path / "one.sto", files[pattern], recording, [(1.1, 1.9)])
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (["{model}"], "expected an activation file, or --cycle"),
         (["{model}", "{sto}"], "expected --side left or --side right"),
@@ -121,16 +121,16 @@ def test_a_recording_is_what_the_runtime_gives(program, files, recording, tmp_pa
         (["{model}", "--cycle", "{sto}"], "expected"),
     ],
 )
-def test_wrong_use_gives_one_line(program, files, recording, words, told):
+def test_wrong_use_gives_one_line(program, files, recording, words, reported):
     paths = {"model": files["all-entire"], "sto": recording}
-    refused(run([program, *(word.format(**paths) for word in words)], expected=2), told)
+    refused(run([program, *(word.format(**paths) for word in words)], expected=2), reported)
 
 
-def refused(done, told=""):
+def refused(done, reported=""):
     assert done.stdout == ""
     assert done.stderr.startswith("refine_file: error: ")
     assert done.stderr.count("\n") == 1
-    assert told in done.stderr
+    assert reported in done.stderr
 
 
 def test_damaged_models_are_reported(program, files, recording, tmp_path):
@@ -142,10 +142,10 @@ def test_damaged_models_are_reported(program, files, recording, tmp_path):
         "expected SHA-256": content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
         "TFLite": b"",
     }
-    for told, changed in cases.items():
+    for reported, changed in cases.items():
         other.write_bytes(changed)
         words = [program, other, recording, "--side", "left", "--start", "1.1", "--end", "1.9"]
-        refused(run(words, expected=2), told)
+        refused(run(words, expected=2), reported)
 
 
 @pytest.mark.parametrize("which", ["model", "recording", "cycle", "events"])

@@ -36,9 +36,9 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("formats")
     save_refiner(folder / "refiner", refiner.models, refiner.info, refiner.reference)
     given = [str(folder / "refiner"), "--saved-model", "--tflite", "--onnx", "--no-latency"]
-    told = CliRunner().invoke(export, [*given, "-o", str(folder / "export")])
-    assert told.exit_code == 0, told.output
-    assert [line.split()[0] for line in told.stdout.splitlines()[1:4]] == [
+    reported = CliRunner().invoke(export, [*given, "-o", str(folder / "export")])
+    assert reported.exit_code == 0, reported.output
+    assert [line.split()[0] for line in reported.stdout.splitlines()[1:4]] == [
         "saved_model/joint",
         "joint.tflite",
         "joint.onnx",
@@ -50,8 +50,8 @@ def refined_by_each(place, tmp_path, *given):
     found = {}
     for source in SOURCES:
         file = tmp_path / "refined.sto"
-        told = CliRunner().invoke(refine, [str(place / source), *given, "-o", str(file)])
-        assert told.exit_code == 0, (told.output, told.exception)
+        reported = CliRunner().invoke(refine, [str(place / source), *given, "-o", str(file)])
+        assert reported.exit_code == 0, (reported.output, reported.exception)
         found[source] = read_storage(file)
         file.unlink()
     return found
@@ -84,11 +84,11 @@ def test_onnx_files_contain_their_metadata(place):
     assert inside == json.loads((place / "export/joint.onnx.json").read_text())
     assert inside["channels"] == NAMES
     assert set(inside["versions"]) >= {"tf2onnx", "onnx", "onnxruntime"}
-    told = CliRunner().invoke(inspect, [str(file)])
-    assert told.exit_code == 0, told.output
-    assert "licence: CC0-1.0" in told.stdout
+    reported = CliRunner().invoke(inspect, [str(file)])
+    assert reported.exit_code == 0, reported.output
+    assert "licence: CC0-1.0" in reported.stdout
     one = "signature refine: simulated float32 [1, 20, 4] -> refined float32 [1, 20, 2]"
-    assert one in told.stdout
+    assert one in reported.stdout
     listed = json.loads(CliRunner().invoke(inspect, [str(file), "--json"]).stdout)
     assert listed["operators"] == inside["operators"]
     assert {"Loop", "Tanh"} <= set(inside["operators"])  # those within the loop too
@@ -200,16 +200,16 @@ def test_without_the_extra_it_is_named(place, tmp_path, monkeypatch):
         load(place / "export/joint.onnx")
     monkeypatch.setattr(bench_module.importlib.util, "find_spec", lambda name: None)
     given = [str(place / "refiner"), "--onnx", "-o", str(tmp_path / "out")]
-    told = CliRunner().invoke(export, given)
-    assert isinstance(told.exception, InputError)
-    assert "pip install 'nem2e-tf[onnx]'" in str(told.exception)
+    reported = CliRunner().invoke(export, given)
+    assert isinstance(reported.exception, InputError)
+    assert "pip install 'nem2e-tf[onnx]'" in str(reported.exception)
     files = [str(place / "export" / name) for name in ("joint.tflite", "joint.onnx")]
-    told = CliRunner().invoke(bench, ["--runs", "10", *files])
-    assert told.exit_code == 0
-    assert "joint.onnx: not measured: onnxruntime is not installed" in told.stderr
-    assert "joint.onnx" not in told.stdout
-    told = CliRunner().invoke(bench, ["--runs", "10", files[1]])
-    assert isinstance(told.exception, InputError)
+    reported = CliRunner().invoke(bench, ["--runs", "10", *files])
+    assert reported.exit_code == 0
+    assert "joint.onnx: not measured: onnxruntime is not installed" in reported.stderr
+    assert "joint.onnx" not in reported.stdout
+    reported = CliRunner().invoke(bench, ["--runs", "10", files[1]])
+    assert isinstance(reported.exception, InputError)
 
 
 def test_saved_models_are_loaded_in_order(place, tmp_path):
@@ -244,19 +244,19 @@ def test_every_kind_of_refiner_has_one_interface(place):
 
 def test_inspect_and_bench_take_folders(place):
     for source, count in (("refiner", 1), ("export", 1), ("export/saved_model/joint", 1)):
-        told = CliRunner().invoke(inspect, [str(place / source)])
-        assert told.exit_code == 0, told.output
-        assert told.stdout.count("licence: CC0-1.0") == count
-    told = CliRunner().invoke(bench, ["--runs", "10", "--json", str(place / "export")])
-    (row,) = json.loads(told.stdout)["files"]
+        reported = CliRunner().invoke(inspect, [str(place / source)])
+        assert reported.exit_code == 0, reported.output
+        assert reported.stdout.count("licence: CC0-1.0") == count
+    reported = CliRunner().invoke(bench, ["--runs", "10", "--json", str(place / "export")])
+    (row,) = json.loads(reported.stdout)["files"]
     assert row["file"] == str(place / "export/joint.tflite")
 
 
 def test_bench_measures_side_by_side(place):
     files = [str(place / "export" / name) for name in ("joint.tflite", "joint.onnx")]
-    told = CliRunner().invoke(bench, ["--runs", "50", "--json", *files])
-    assert told.exit_code == 0, told.output
-    listed = json.loads(told.stdout)
+    reported = CliRunner().invoke(bench, ["--runs", "50", "--json", *files])
+    assert reported.exit_code == 0, reported.output
+    listed = json.loads(reported.stdout)
     assert (listed["runs"], listed["threads"]) == (50, 1)
     for row, file in zip(listed["files"], files, strict=True):
         assert row["file"] == file
@@ -269,8 +269,8 @@ def test_bench_measures_side_by_side(place):
 
 def test_bench_refuses_what_is_not_ours(tmp_path):
     (tmp_path / "x.tflite").write_text("not a model")
-    told = CliRunner().invoke(bench, [str(tmp_path / "x.tflite")])
-    assert isinstance(told.exception, InputError)
+    reported = CliRunner().invoke(bench, [str(tmp_path / "x.tflite")])
+    assert isinstance(reported.exception, InputError)
     assert CliRunner().invoke(bench, []).exit_code == 2
 
 

@@ -167,7 +167,7 @@ def test_flex_operators_are_found(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "reported"),
     [
         (Audit({"ADD": 1, "VAR_HANDLE": 1}, (REFINE,)), "VAR_HANDLE: an operator on a variable"),
         (Audit({"READ_VARIABLE": 1}, (REFINE,)), "not frozen"),
@@ -176,8 +176,8 @@ def test_flex_operators_are_found(tmp_path):
         (Audit({"ADD": 1}, (replace(REFINE, inputs={"x": ""}),)), "from simulated to refined"),
     ],
 )
-def test_audit_refuses(found, told):
-    with pytest.raises(ExportError, match=told):
+def test_audit_refuses(found, reported):
+    with pytest.raises(ExportError, match=reported):
         check_tflite(found, name="x.tflite")
 
 
@@ -186,21 +186,21 @@ def test_audit_accepts_builtin_operators():
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "reported"),
     [
         ("kill -SEGV $$", "the converter crashed \\(SIGSEGV\\)"),
         ("echo some reason >&2; exit 3", "stopped with code 3 \\(some reason\\)"),
         ("exec sleep 60", "did not finish within 1 s"),
     ],
 )
-def test_a_converter_that_fails_takes_only_itself(tmp_path, monkeypatch, script, told):
+def test_a_converter_that_fails_takes_only_itself(tmp_path, monkeypatch, script, reported):
     stub = tmp_path / "python"
     stub.write_text(f"#!/bin/sh\n{script}\n")
     stub.chmod(0o755)
     monkeypatch.setattr(tflite.sys, "executable", str(stub))
     monkeypatch.setattr(tflite, "SECONDS_TO_START", 1)
     monkeypatch.setattr(tflite, "SECONDS_PER_MODEL", 0)
-    with pytest.raises(ExportError, match=told):
+    with pytest.raises(ExportError, match=reported):
         tflite.convert([Job(tmp_path / "saved", tmp_path / "x.tflite")])
 
 

@@ -98,8 +98,8 @@ def test_the_c_program(program, place, walk, cycles, by_keras, tmp_path, precisi
     events, refined = tmp_path / "events.csv", tmp_path / "refined.sto"
     c_program.write_events(events, cycles)
     words = [program, model, recording, "--side", "left", "--events", events, "-o", refined]
-    told = c_program.run(words, expected=0)
-    assert "53 of 53 cycles refined, 2950 of" in told.stderr
+    reported = c_program.run(words, expected=0)
+    assert "53 of 53 cycles refined, 2950 of" in reported.stderr
     found = c_program.same_as_python(refined, model, recording, cycles)
     hold(found, by_keras, DIFFERENCES[f"export/{model.name}"])
 

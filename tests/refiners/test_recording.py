@@ -100,9 +100,9 @@ def test_incomplete_cycles_are_left_out_and_reported():
     refined = refine_recording(Same(), table, cycles, side="l")
     assert refined.cycles == [(1, 2), (3, 4)]
     assert np.isfinite(refined.storage.data).all()
-    told = "; ".join(refined.notes)
-    assert "2 cycles left out: not covered by the recording (first: -0.5 to 0.5 s)" in told
-    assert "1 cycle left out: nan or infinity in a channel that is needed" in told
+    reported = "; ".join(refined.notes)
+    assert "2 cycles left out: not covered by the recording (first: -0.5 to 0.5 s)" in reported
+    assert "1 cycle left out: nan or infinity in a channel that is needed" in reported
 
 
 def test_sparse_rows_are_left_out_and_reported():
@@ -182,7 +182,7 @@ def test_odd_stretches_between_contacts_are_reported():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("begin,end\n1,2\n", "line 1: expected a column 'start', found begin, end"),
         ("start,end\n1,2\nx,3\n", "line 3, column start: expected a number, found 'x'"),
@@ -192,9 +192,9 @@ def test_odd_stretches_between_contacts_are_reported():
         ("", "found an empty file"),
     ],
 )
-def test_wrong_events_are_reported(tmp_path, text, told):
+def test_wrong_events_are_reported(tmp_path, text, reported):
     (tmp_path / "events.csv").write_text(text)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=reported):
         read_events(tmp_path / "events.csv")
 
 
@@ -247,7 +247,7 @@ def test_command_does_the_same_from_refiner_and_export(place, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("model", "more", "told"),
+    ("model", "more", "reported"),
     [
         ("absent", ["--events", "events.csv"], "or a .tflite or .onnx, found no such file"),
         (".", ["--events", "events.csv"], "or a .tflite or .onnx, found another folder"),
@@ -257,11 +257,11 @@ def test_command_does_the_same_from_refiner_and_export(place, tmp_path):
         ("export", ["--ground-reaction", "grf.mot", "--plate", "x"], "expected a vertical force"),
     ],
 )
-def test_command_refuses_and_writes_nothing(place, tmp_path, monkeypatch, model, more, told):
+def test_command_refuses_and_writes_nothing(place, tmp_path, monkeypatch, model, more, reported):
     monkeypatch.chdir(place)
     run = CliRunner().invoke(command, arguments(place, model, tmp_path / "out.sto", *more))
     assert isinstance(run.exception, InputError)
-    assert told in str(run.exception)
+    assert reported in str(run.exception)
     assert "\n" not in str(run.exception)
     assert list(tmp_path.iterdir()) == []
 

@@ -59,7 +59,7 @@ def test_no_cycle_gives_no_cycle():
 
 
 @pytest.mark.parametrize(
-    ("simulated", "told"),
+    ("simulated", "reported"),
     [
         (np.zeros((1, 19, 4)), "20 samples"),
         (np.zeros((1, 20, 3)), "4 channels"),
@@ -67,8 +67,8 @@ def test_no_cycle_gives_no_cycle():
         (np.where(np.arange(4) == 2, np.nan, np.zeros((1, 20, 4))), "channel glmed2_ipsi"),
     ],
 )
-def test_wrong_input_is_refused(simulated, told):
-    with pytest.raises(InputError, match=told):
+def test_wrong_input_is_refused(simulated, reported):
+    with pytest.raises(InputError, match=reported):
         small.by_hand().predict(simulated)
 
 
@@ -170,7 +170,7 @@ def flip_a_byte(file):
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "reported"),
     [
         (lambda f: flip_a_byte(f / "soleus.keras"), r"soleus\.keras: expected SHA-256"),
         (lambda f: (f / "glmed1.keras").unlink(), "expected a model, found no such file"),
@@ -180,15 +180,15 @@ def flip_a_byte(file):
         (lambda f: (f / "refiner.json").write_text("{}"), "found something else"),
     ],
 )
-def test_damage_is_reported_in_one_line(copy, damage, told):
+def test_damage_is_reported_in_one_line(copy, damage, reported):
     damage(copy)
-    with pytest.raises(InputError, match=told) as caught:
+    with pytest.raises(InputError, match=reported) as caught:
         load_refiner(copy)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "reported"),
     [
         ("format", 99, "refiner format 1, found 99"),
         ("pattern", "one-half", "found 'one-half'"),
@@ -197,10 +197,10 @@ def test_damage_is_reported_in_one_line(copy, damage, told):
         ("files", {}, "a file for soleus"),
     ],
 )
-def test_contradictions_are_reported(copy, key, value, told):
+def test_contradictions_are_reported(copy, key, value, reported):
     content = json.loads((copy / "refiner.json").read_text())
     (copy / "refiner.json").write_text(json.dumps({**content, key: value}))
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=reported):
         load_info(copy)
 
 

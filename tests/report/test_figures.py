@@ -53,7 +53,7 @@ def test_traces_show_means_over_the_cycles_of_a_condition():
     )
     assert "n = 2" in words(figure)
     styles = {(str(line.get_linestyle()), line.get_marker()) for line in figure.axes[0].lines}
-    assert len(styles) == 3, "told apart without colour"
+    assert len(styles) == 3, "reported apart without colour"
 
 
 def test_one_condition_puts_muscles_side_by_side():
@@ -83,7 +83,7 @@ def test_boxes_stand_on_the_quartiles_and_state_what_is_missing():
     box = figure.axes[0].patches[0].get_path().vertices[:, 1]
     assert (box.min(), box.max()) == pytest.approx(tuple(first.quantile([0.25, 0.75])))
     hatches = {patch.get_hatch() for patch in figure.axes[0].patches}
-    assert len(hatches) == 2, "told apart without colour"
+    assert len(hatches) == 2, "reported apart without colour"
     with pytest.raises(InputError, match="at most 5 series"):
         draw_boxes(made().assign(series=range(len(made()))), value="rate")
     with pytest.raises(InputError, match="found none"):

@@ -48,14 +48,14 @@ def test_one_subject_a_muscle_without_emg_and_a_crashed_fit(tmp_path):
         report(run)
     done = report(run, "-o", tmp_path / "part", "--cohort", tmp_path / "cohort")
     said = text_of(tmp_path / "part" / "report.html")
-    for told in (
+    for reported in (
         "run is not finished: only its finished fits were scored",
         "affine (all-entire, seed 0), left out block-",
         "the fit diverged or was not finished",
         "glmed1: no EMG in any group",
     ):
-        assert told in said
-        assert told in done.stderr
+        assert reported in said
+        assert reported in done.stderr
     assert "mean-pattern" in said
 
     for file in (run / "predictions").iterdir():

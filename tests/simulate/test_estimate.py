@@ -52,10 +52,10 @@ def test_motion_in_refined_activity_out(trial, refiner, tmp_path, capsys):
     assert np.corrcoef(refined.column("soleus_r"), wanted)[0, 1] > 0.99
     np.testing.assert_allclose(refined.column("soleus_r"), wanted, atol=0.08)
     assert (out / "refined.png").read_bytes()[:4] == b"\x89PNG"
-    told = json.loads((out / "estimate.json").read_text())
-    assert told["finished"]
-    assert told["trials"]["walk"]["cycles"] == 1
-    assert len(told["trials"]["walk"]["gates"]) == 5
+    reported = json.loads((out / "estimate.json").read_text())
+    assert reported["finished"]
+    assert reported["trials"]["walk"]["cycles"] == 1
+    assert len(reported["trials"]["walk"]["gates"]) == 5
     assert printed.splitlines()[0].startswith("stage")
     assert "all quality gates passed" in printed
     assert "outside complete cycles" in err
@@ -72,9 +72,9 @@ def test_it_is_compared_with_emg(trial, refiner, tmp_path, capsys):
     code, printed, _ = call(capsys, *arguments(trial, refiner, out, emg=tmp_path / "emg.sto"))
     assert code == 0
     assert len(trial.calls) == count
-    told = json.loads((out / "estimate.json").read_text())["trials"]["walk"]
-    assert told["r_simulated"] == {"soleus": pytest.approx(1, abs=1e-6)}
-    assert 0.98 < told["r_refined"]["soleus"] <= 1
+    reported = json.loads((out / "estimate.json").read_text())["trials"]["walk"]
+    assert reported["r_simulated"] == {"soleus": pytest.approx(1, abs=1e-6)}
+    assert 0.98 < reported["r_refined"]["soleus"] <= 1
     assert "r simulated  r refined" in printed
 
 
@@ -188,13 +188,15 @@ def test_a_walk_from_markers_to_refined_emg(shared_data, tmp_path, capsys):
     given += ["--refiner", tmp_path / "refiner", "-o", tmp_path / "out"]
     code, printed, _ = call(capsys, *given)
     assert code == 0
-    told = json.loads((tmp_path / "out" / "estimate.json").read_text())["trials"]["markers_walk"]
+    reported = json.loads((tmp_path / "out" / "estimate.json").read_text())["trials"][
+        "markers_walk"
+    ]
     before, after = (
-        np.mean(list(told[f"r_{which}"].values())) for which in ("simulated", "refined")
+        np.mean(list(reported[f"r_{which}"].values())) for which in ("simulated", "refined")
     )
     assert before > 0.5
     assert after > before + 0.1
     # The left foot is off its plate until 0.45 s, which the gate shows.
-    (residual,) = (gate for gate in told["gates"] if gate["name"] == "residual force")
+    (residual,) = (gate for gate in reported["gates"] if gate["name"] == "residual force")
     assert residual["value"] > 50
     assert "NO" in printed

@@ -28,14 +28,14 @@ def installed(place):
         check=False,
     )
     if done.returncode:
-        told = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        pytest.skip(f"npm ci cannot install @litertjs/core: {told}")
+        reported = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        pytest.skip(f"npm ci cannot install @litertjs/core: {reported}")
     return place
 
 
 @contextlib.contextmanager
 def opened(browser, site):
-    """Open the page; at the end it must have asked nobody else, and told no errors."""
+    """Open the page; at the end it must have asked nobody else, and reported no errors."""
     with chromium.served(site) as address:
         browser.window(width=1400)
         browser.open(f"{address}/index.html")
@@ -50,7 +50,7 @@ def fill_in(page, *files, side="l", cycles=None, plate=None):
     """Drop files and answer the questions; then press the button."""
     page.drop("#drop", *files)
     page.wait(QUIET, seconds=PATIENCE)
-    assert told(page) == ""
+    assert reported(page) == ""
     page.evaluate(f"document.querySelector('input[name=side][value={side}]').click()")
     if cycles:
         lines = "\n".join(f"{start} {end}" for start, end in cycles)
@@ -61,7 +61,7 @@ def fill_in(page, *files, side="l", cycles=None, plate=None):
     page.wait(QUIET, seconds=PATIENCE)
 
 
-def told(page):
+def reported(page):
     return page.evaluate("document.querySelector('#message').textContent")
 
 

@@ -71,7 +71,7 @@ def task(training, validation=(), application=(18, 19, 20, 21, 22, 23), *, seed=
 def plain_form(model):
     """The same layers and weights as in training, but without gradients written by hand.
 
-    Of our own layers only dropout is told that it trains: the others then take the form that they
+    Of our own layers only dropout runs in training mode: the others then take the form that they
     have at inference.
     """
 

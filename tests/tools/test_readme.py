@@ -124,11 +124,12 @@ def test_the_treadmill_recording_gives_what_is_shown(shared_data, tmp_path, monk
         words, lines = shown(command)
         result = run(words, tmp_path, monkeypatch)
         assert result.exit_code == 0, result.stderr
-        told = [line.rstrip() for line in result.output.splitlines()]
+        reported = [line.rstrip() for line in result.output.splitlines()]
         for line in lines:
             start = line.removesuffix("...")
             assert any(
-                found.startswith(start) if line.endswith("...") else found == line for found in told
+                found.startswith(start) if line.endswith("...") else found == line
+                for found in reported
             ), line
         warned = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
         assert len(warned) == sum(line.startswith("odd: ") for line in lines)

@@ -69,8 +69,8 @@ def assert_equal_fits(name, tasks, x, y, recipe=RECIPE, **options):
 def assert_equal_fit(found, model, plain, plain_model):
     prediction, each = differences(found, model, plain, plain_model)
     worst = max(each, key=each.get)
-    told = f"prediction {prediction:.1e}, {worst} {each[worst]:.1e}"
-    assert max(prediction, each[worst]) < TOLERANCE, told
+    reported = f"prediction {prediction:.1e}, {worst} {each[worst]:.1e}"
+    assert max(prediction, each[worst]) < TOLERANCE, reported
     assert found.epochs == plain.epochs
 
 

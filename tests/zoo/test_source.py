@@ -102,7 +102,9 @@ def test_files_that_define_no_entry_are_refused(tmp_path, text, function, messag
 
 
 def test_missing_files_and_functions_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"missing\.py: expected a file"):
+    with pytest.raises(
+        InputError, match=r"missing\.py: expected a Python file with a function, cannot read it"
+    ):
         zoo.entry(f"{tmp_path / 'missing.py'}:f")
     with pytest.raises(InputError, match=r"expected FILE\.py:function"):
         zoo.entry("missing.py")

@@ -49,14 +49,14 @@ def test_the_other_leg_is_shouted_at():
     assert judge(align(TIME, own, None, emg_time, emg, muscles=("a", "b", "c"))) == []
 
 
-@pytest.mark.parametrize(("late", "told"), [(-0.07, True), (-0.05, False), (0.07, False)])
-def test_an_implausible_lag_is_reported_though_r_gains_little(late, told):
+@pytest.mark.parametrize(("late", "reported"), [(-0.07, True), (-0.05, False), (0.07, False)])
+def test_an_implausible_lag_is_reported_though_r_gains_little(late, reported):
     """A cosine of 1.1 s loses only 0.08 of r by 70 ms."""
     names, phases = ("a", "b", "c"), np.array([0.3, 0.6, 0.9])
     own, emg = (1 + np.cos(2 * np.pi * (t[:, None] / 1.1 - phases)) for t in (TIME - late, TIME))
     found = align(TIME, own, None, TIME, emg, muscles=names)
     assert found.mean_best_r - found.mean_r < 0.1
-    assert [f.kind for f in judge(found)] == (["clock"] if told else [])
+    assert [f.kind for f in judge(found)] == (["clock"] if reported else [])
     # One muscle may lag, alone or among others.
     assert judge(align(TIME, own[:, :1], None, TIME, emg[:, :1], muscles=("a",))) == []
     own[:, 1:] = emg[:, 1:]
@@ -119,9 +119,9 @@ def test_treadmill_recording(shared_data):
         assert found.r[at] == pytest.approx(r, abs=0.015)
     assert judge(found) == []
     for shift, late in ((0.15, "130 ms early"), (-0.15, "170 ms late")):
-        told = judge(align_storages(simulation, replace(emg, time=emg.time + shift)))
-        assert [f.kind for f in told] == ["clock"]
-        assert late in told[0].message
+        reported = judge(align_storages(simulation, replace(emg, time=emg.time + shift)))
+        assert [f.kind for f in reported] == ["clock"]
+        assert late in reported[0].message
     assert [f.where for f in check_storage(emg, emg=True) if f.kind == "duplicate"] == [
         "vaslat_l_activation, vasint_l_activation"
     ]

@@ -81,10 +81,10 @@ def kinds(findings):
 
 def test_embedded_cohorts_are_in_order_but_for_one_leg(embedded):
     assert check_cohort(embedded) == check_alignment(embedded) == []
-    told = check_alignment(with_legs_swapped(embedded))
-    assert ("other leg", "wrong") in kinds(told)
-    assert {f.kind for f in told} == {"other leg"}
-    assert len(told) == len(embedded.cycles.groupby(["subject", "condition"]))
+    reported = check_alignment(with_legs_swapped(embedded))
+    assert ("other leg", "wrong") in kinds(reported)
+    assert {f.kind for f in reported} == {"other leg"}
+    assert len(reported) == len(embedded.cycles.groupby(["subject", "condition"]))
 
 
 @pytest.mark.parametrize("late", [0.15, -0.15])
@@ -96,19 +96,19 @@ def test_a_shifted_clock_is_found_in_every_subject_and_recording(embedded, late)
         for cohort in (embedded, shifted)
     ]
     np.testing.assert_allclose(np.subtract(*lags), late, atol=0.01)
-    told = check_alignment(shifted)
-    assert "clock" in {f.kind for f in told}
-    subjects = {f.where.partition(",")[0] for f in told if f.severity == "wrong"}
+    reported = check_alignment(shifted)
+    assert "clock" in {f.kind for f in reported}
+    subjects = {f.where.partition(",")[0] for f in reported if f.severity == "wrong"}
     assert subjects == set(embedded.cycles["subject"])
-    assert len(told) == len(embedded.cycles.groupby(["subject", "condition"]))
+    assert len(reported) == len(embedded.cycles.groupby(["subject", "condition"]))
 
 
 def test_one_recording_with_a_shifted_clock_is_named(embedded):
     first = embedded.cycles[["subject", "condition"]].iloc[0]
     same = (embedded.cycles[["subject", "condition"]] == first).all(axis=1)
-    told = check_alignment(with_late_emg(embedded, 0.15, rows=np.flatnonzero(same)))
-    assert [(f.kind, f.severity) for f in told] == [("clock", "wrong")]
-    assert told[0].where.startswith(f"{first['subject']}, {first['condition']}, ")
+    reported = check_alignment(with_late_emg(embedded, 0.15, rows=np.flatnonzero(same)))
+    assert [(f.kind, f.severity) for f in reported] == [("clock", "wrong")]
+    assert reported[0].where.startswith(f"{first['subject']}, {first['condition']}, ")
 
 
 def test_single_short_cycles_are_judged_together_for_a_subject():
@@ -116,9 +116,9 @@ def test_single_short_cycles_are_judged_together_for_a_subject():
     right = cohort()
     trials = right.cycles.assign(trial=[f"t{n}" for n in range(12)])
     for late, expected in ((0.0, []), (0.15, ["clock"]), (-0.15, ["clock"])):
-        told = check_alignment(with_late_emg(replace(right, cycles=trials), late))
-        assert [f.kind for f in told] == expected
-        assert [f.where for f in told] == ["s1"] * len(expected)
+        reported = check_alignment(with_late_emg(replace(right, cycles=trials), late))
+        assert [f.kind for f in reported] == expected
+        assert [f.where for f in reported] == ["s1"] * len(expected)
     alone = with_late_emg(replace(right, cycles=trials), 0.15, rows=[4])
     (hint,) = check_alignment(alone)
     assert (hint.where, hint.severity) == ("s1, free, t4, r", "note")
@@ -133,8 +133,8 @@ def test_of_a_motion_without_a_side_only_the_clock_is_checked():
 
 def test_cohort_of_the_wrong_leg():
     assert check_alignment(cohort()) == []
-    (told,) = check_alignment(with_legs_swapped(cohort()))
-    assert (told.kind, told.where) == ("other leg", "s1, free, t, r")
+    (reported,) = check_alignment(with_legs_swapped(cohort()))
+    assert (reported.kind, reported.where) == ("other leg", "s1, free, t, r")
 
 
 def test_cohort_by_planted_faults():

@@ -329,8 +329,8 @@ def test_a_shifted_clock_is_shouted_about(shift, found, small, tmp_path):
     emg = read_storage(path)
     tree.write_table(path, emg.labels, emg.time + shift, emg.data)
     (line,) = shouted(small, tmp_path / "clock")
-    told = re.search(rf"subject02, run400, Run_400 05, r: CLOCK .* (\d+) ms {found},", line)
-    assert int(told[1]) == pytest.approx(150, abs=10)
+    reported = re.search(rf"subject02, run400, Run_400 05, r: CLOCK .* (\d+) ms {found},", line)
+    assert int(reported[1]) == pytest.approx(150, abs=10)
     assert checked(tmp_path / "clock") == ["clock"]
 
 

@@ -196,14 +196,14 @@ def test_odd_cycles_are_flagged_and_kept(folder):
     call = ["build", str(folder / "manifest.csv"), "-o", str(folder / "cohort")]
     result = CliRunner().invoke(command, call)
     assert "8 cycles of 1 subjects" in result.stdout
-    told = [line for line in result.stderr.splitlines() if "deviations" in line]
-    assert len(told) == 1
-    assert told[0].startswith("odd: s1, free, sim, r, cycle 4: unlike the others: soleus by ")
+    reported = [line for line in result.stderr.splitlines() if "deviations" in line]
+    assert len(reported) == 1
+    assert reported[0].startswith("odd: s1, free, sim, r, cycle 4: unlike the others: soleus by ")
     report = build_cohort(folder / "manifest.csv").report
-    assert [f"odd: {line}" for line in report.odd_cycles] == told
+    assert [f"odd: {line}" for line in report.odd_cycles] == reported
     flags = load_cohort(folder / "cohort").cycles["odd"]
     assert [index for index, flag in enumerate(flags) if flag] == [3]
-    assert flags[3] in told[0]
+    assert flags[3] in reported[0]
 
 
 def test_a_plate_that_two_feet_hit_is_refused(folder):

@@ -33,8 +33,8 @@ def test_cycles_until_the_other_foots_contact(folder):
     bounds, report = by_contacts(folder, "events,until", "events.csv,other")
     np.testing.assert_allclose(bounds, [(1, 1.5), (2, 2.4), (4, 4.6), (5, 5.5)])
     assert len(report.cycles_left_out) == 1
-    told = "contact 3 at 3 s: no contact of the other foot 0.2 to 1.5 s later"
-    assert told in report.cycles_left_out[0]
+    reported = "contact 3 at 3 s: no contact of the other foot 0.2 to 1.5 s later"
+    assert reported in report.cycles_left_out[0]
     bounds, _ = by_contacts(folder, "events,until", "events.csv,")
     np.testing.assert_allclose(bounds, [(1, 2), (2, 3), (3, 4), (4, 5)])
     forces = [np.where(np.mod(TIME - at, 1) < 0.4, 700.0, 0.0) for at in (0.495, 0.005)]

@@ -63,8 +63,8 @@ def test_raw_emg_becomes_an_envelope_by_recipe(folder):
     np.testing.assert_allclose(cohort.measured[0, :, 0], expected(), atol=2e-3)
     np.testing.assert_allclose(cohort.measured[0, :, 1], 0.5, atol=1e-3)
     facts = "EMG at 1000 Hz (by its times), unit not stated, envelopes by recipe hamner2013 ("
-    told = next(note for note in report.notes if facts in note)
-    assert told.endswith("low-pass 10 Hz (-3 dB of each pass, effective order 2))")
+    reported = next(note for note in report.notes if facts in note)
+    assert reported.endswith("low-pass 10 Hz (-3 dB of each pass, effective order 2))")
 
 
 def test_raw_emg_without_a_recipe_gets_a_note(folder):
@@ -107,9 +107,9 @@ def test_a_recording_of_another_scale_gets_a_note(folder):
         f"{HEADER},recipe\n{rows}{CELLS},other.sto,2,3,hamner2013\n"
     )
     report = build_cohort(folder / "manifest.csv").report
-    told = [note for note in report.notes if "times the median of all recordings" in note]
-    assert len(told) == 2
-    assert all("line 5: EMG of" in note and "another unit" in note for note in told)
+    reported = [note for note in report.notes if "times the median of all recordings" in note]
+    assert len(reported) == 2
+    assert all("line 5: EMG of" in note and "another unit" in note for note in reported)
 
 
 def test_a_shifted_clock_is_shifted_back(folder):

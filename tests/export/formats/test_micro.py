@@ -38,9 +38,11 @@ def exported(tmp_path_factory):
     place = tmp_path_factory.mktemp("micro")
     refiner = small.joint("stdr-net-temporal", units=64)
     save_refiner(place / "refiner", refiner.models, refiner.info, refiner.reference)
-    told = CliRunner().invoke(command, [str(place / "refiner"), "--micro", "-o", str(place / "x")])
-    assert told.exit_code == 0, told.output
-    return place / "x", told.stdout
+    reported = CliRunner().invoke(
+        command, [str(place / "refiner"), "--micro", "-o", str(place / "x")]
+    )
+    assert reported.exit_code == 0, reported.output
+    return place / "x", reported.stdout
 
 
 def converted(model, place, **how):
@@ -50,7 +52,7 @@ def converted(model, place, **how):
 
 
 def test_stdr_net_runs_in_under_128_kb(exported):
-    folder, told = exported
+    folder, reported = exported
     (listed,) = json.loads((folder / "index.json").read_text())["files"]
     assert (listed["format"], listed["precision"], listed["recurrence"]) == (
         "micro",
@@ -58,7 +60,7 @@ def test_stdr_net_runs_in_under_128_kb(exported):
         "loop",
     )
     assert listed["arena_bytes"] < 128 * 1024
-    assert f"arena {listed['arena_bytes'] / 1024:.1f} KB" in told
+    assert f"arena {listed['arena_bytes'] / 1024:.1f} KB" in reported
     for muscle in listed["parity"]:
         assert muscle["difference"] < 1e-5
     assert sorted(item.name for item in (folder / "micro").iterdir()) == [
@@ -186,19 +188,19 @@ def test_other_numbers_are_found(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("run", "told"),
+    ("run", "reported"),
     [
         (lambda *_: os.kill(os.getpid(), 9), "its interpreter crashed (SIGKILL)"),
         (lambda *_: time.sleep(30), "it did not finish within 1 s"),
         (lambda *_: os.write(2, b"Didn't find op for builtin opcode 'GELU'\n") / 0, "GELU is miss"),
     ],
 )
-def test_an_interpreter_that_fails_takes_only_itself(tmp_path, monkeypatch, run, told):
+def test_an_interpreter_that_fails_takes_only_itself(tmp_path, monkeypatch, run, reported):
     monkeypatch.setattr(_micro, "_run", run)
     monkeypatch.setattr(_micro, "SECONDS_PER_ATTEMPT", 1)
     arena, reason = _micro._smallest_arena(tmp_path)
     assert arena is None
-    assert told in reason
+    assert reported in reason
 
 
 def test_the_smallest_arena_is_looked_for_where_the_recorded_one_is_too_small(

@@ -43,9 +43,9 @@ def refused(*arguments):
     run = invoke(*arguments)
     assert run.exit_code != 0
     assert isinstance(run.exception, (InputError, SystemExit)), run.exception
-    told = str(run.exception) if isinstance(run.exception, InputError) else run.stderr
-    assert "\n" not in told or "Usage" in told
-    return told
+    reported = str(run.exception) if isinstance(run.exception, InputError) else run.stderr
+    assert "\n" not in reported or "Usage" in reported
+    return reported
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_a_folder_of_two_precisions_without_float32_is_reported(folder, tmp_path
 
 def test_the_card_describes_the_file(folder):
     text = (folder / "out/README.md").read_text()
-    for told in (
+    for reported in (
         "# Refiner lstm",
         'refiner = nem2e.load("FOLDER"',
         "| joint.int8.tflite |",
@@ -125,7 +125,7 @@ def test_the_card_describes_the_file(folder):
         f"digest `{'ab' * 32}`",
         "Not for diagnosis",
     ):
-        assert told in text, told
+        assert reported in text, reported
     example = text.split("```python\n")[1].split("```")[0]
     program = example.replace("FOLDER", str(folder / "out"))
     names = {"activation": np.zeros((20, 4)), "channels": NAMES}
@@ -198,8 +198,8 @@ def test_training_keeps_cycles_that_it_fitted_on(tmp_path):
 
 def test_refiners_of_earlier_versions_must_be_trained_again(tmp_path):
     place = saved(small.joint("linear"), tmp_path / "refiner")
-    told = refused(place, "--tflite", "--precision", "int8", "-o", tmp_path / "out")
-    assert "found none (an earlier version trained it); train it again" in told
+    reported = refused(place, "--tflite", "--precision", "int8", "-o", tmp_path / "out")
+    assert "found none (an earlier version trained it); train it again" in reported
     assert not (tmp_path / "out").exists()
     run = invoke(place, "--tflite", "--no-latency", "-o", tmp_path / "out")
     assert run.exit_code == 0, "other precisions need no calibration"
@@ -207,7 +207,7 @@ def test_refiners_of_earlier_versions_must_be_trained_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (["--precision", "int8", "--recurrence", "loop"], "full quantisation crashes on loops"),
         (["--io", "int8"], "io int8: expected int8 among the precisions"),
@@ -218,17 +218,17 @@ def test_refiners_of_earlier_versions_must_be_trained_again(tmp_path):
         (["--precision", "int4"], "'int4' is not one of"),
     ],
 )
-def test_what_does_not_go_together_is_refused(folder, tmp_path, options, told):
+def test_what_does_not_go_together_is_refused(folder, tmp_path, options, reported):
     message = refused(folder / "refiner", "--tflite", *options, "-o", tmp_path / "out")
-    assert re.search(told, message), message
+    assert re.search(reported, message), message
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_precision_of_another_format_is_refused(folder, tmp_path):
-    told = refused(
+    reported = refused(
         folder / "refiner", "--saved-model", "--precision", "int8", "-o", tmp_path / "out"
     )
-    assert "--precision requires --tflite" in told
+    assert "--precision requires --tflite" in reported
 
 
 def test_over_a_limit_the_worst_muscle_and_cycle_are_named(folder, tmp_path):
@@ -270,8 +270,10 @@ def converted(tmp_path_factory):
 
 
 def test_a_loop_is_refused_before_the_converter_crashes(converted):
-    told, place = converted
-    assert told.startswith("loop.tflite: conversion to TFLite failed: full quantisation crashes on")
+    reported, place = converted
+    assert reported.startswith(
+        "loop.tflite: conversion to TFLite failed: full quantisation crashes on"
+    )
     assert not (place / "loop.tflite").exists()
 
 

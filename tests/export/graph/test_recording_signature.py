@@ -64,9 +64,9 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw")
     save_refiner(folder / "refiner", refiner.models, refiner.info, refiner.reference)
     given = [str(folder / "refiner"), "--tflite", "--raw", "--attention", "--no-latency", "--json"]
-    told = CliRunner().invoke(export, [*given, "-o", str(folder / "export")])
-    assert told.exit_code == 0, told.output
-    assert json.loads(told.stdout)["files"][0]["file"] == "joint.tflite"
+    reported = CliRunner().invoke(export, [*given, "-o", str(folder / "export")])
+    assert reported.exit_code == 0, reported.output
+    assert json.loads(reported.stdout)["files"][0]["file"] == "joint.tflite"
     return refiner, folder / "export"
 
 
@@ -99,20 +99,20 @@ def test_a_row_that_is_not_finite_makes_everything_nan(exported):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [
         ((slice(10), None), r"of 11 rows or more, found \[10, 4\]"),
         ((5, 1), "found nan in row 5, channel glmed1_ipsi"),
     ],
 )
-def test_the_runtime_refuses(exported, change, told):
+def test_the_runtime_refuses(exported, change, reported):
     rows, channel = change
     recording = next(recordings())
     if channel is None:
         recording = recording[rows]
     else:
         recording[rows, channel] = np.nan
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=reported):
         load(exported[1]).refine_recording(recording)
 
 

@@ -120,11 +120,11 @@ def test_nothing_of_a_call_remains(files, fused, precision):
         # all of a cycle, and one value at its end
         for before in (given, np.concatenate([cycle[:, :19], given[:, :1]], axis=1)):
             with np.errstate(invalid="ignore"):
-                told = file.interpreter.run("refine", simulated=before)["refined"]
+                reported = file.interpreter.run("refine", simulated=before)["refined"]
             np.testing.assert_array_equal(file.predict(cycle), first)
             if precision != "int8":
-                assert np.isfinite(told).all() == (abs(value) <= 1e4)
-                assert np.isnan(told).all() == (not abs(value) <= 1e4)
+                assert np.isfinite(reported).all() == (abs(value) <= 1e4)
+                assert np.isnan(reported).all() == (not abs(value) <= 1e4)
 
 
 def test_without_resets_it_would(files):
@@ -175,7 +175,7 @@ def test_other_entries_are_refused(tmp_path, entry, has):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "told"),
+    ("wishes", "reported"),
     [
         (
             {"formats": ["tflite", "onnx"]},
@@ -185,8 +185,8 @@ def test_other_entries_are_refused(tmp_path, entry, has):
         ({"combine": True}, "one file per model with the signature refine, found combine"),
     ],
 )
-def test_what_does_not_go_with_it_is_refused(tmp_path, wishes, told):
+def test_what_does_not_go_with_it_is_refused(tmp_path, wishes, reported):
     given = {"formats": ["tflite"], "recurrence": "fused", **wishes}
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=reported):
         export(small.by_hand(), tmp_path / "out", **given)
     assert list(tmp_path.iterdir()) == []

@@ -108,8 +108,8 @@ def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("step")
     save_refiner(folder / "refiner", refiner.models, refiner.info, refiner.reference)
     given = [str(folder / "refiner"), "--tflite", "--step", "--no-latency"]
-    told = CliRunner().invoke(export, [*given, "-o", str(folder / "export")])
-    assert told.exit_code == 0, told.output
+    reported = CliRunner().invoke(export, [*given, "-o", str(folder / "export")])
+    assert reported.exit_code == 0, reported.output
     return refiner, folder
 
 
@@ -163,22 +163,22 @@ def test_the_step_has_no_loop(exported):
 
 
 @pytest.mark.parametrize(
-    ("option", "told"),
+    ("option", "reported"),
     [("--attention", "expected a refiner with attention .* found lstm, which has none")],
 )
-def test_the_command_reports_what_a_model_does_not_support(exported, tmp_path, option, told):
+def test_the_command_reports_what_a_model_does_not_support(exported, tmp_path, option, reported):
     folder = exported[1] / "refiner"
     given = [str(folder), "--tflite", option, "-o", str(tmp_path / "out")]
     found = CliRunner().invoke(export, given)
     assert isinstance(found.exception, ExportError)
-    with pytest.raises(ExportError, match=told):
+    with pytest.raises(ExportError, match=reported):
         raise found.exception
     assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_wishes_are_reported_before_anything_is_converted(exported, tmp_path):
     refiner, _ = exported
-    for wishes, told in (
+    for wishes, reported in (
         ({"signatures": ["walk"]}, "signatures: expected refine_with_attention .* found walk"),
         (
             {"signatures": ["step"], "precisions": ["int8"]},
@@ -187,7 +187,7 @@ def test_wrong_wishes_are_reported_before_anything_is_converted(exported, tmp_pa
         ({"signatures": ["step"], "formats": ["onnx"]}, "the format tflite for step"),
     ):
         given = {"formats": ["tflite"], **wishes}
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=reported):
             export_refiner(refiner, tmp_path / "out", **given)
     models = {"soleus": small.ramp(20), "glmed1": small.ramp(20)}
     info = small.info("one-quarter", "each", model_samples=20)

@@ -78,8 +78,8 @@ def test_bench_measures_them_both_ways(folder):
     rows = json.loads(done.stdout)["files"]
     assert [row["shared_weights"] for row in rows] == [False, True]
     assert all(row["median_ms"] > 0 for row in rows)
-    told = CliRunner().invoke(bench, given[:-1], catch_exceptions=False).stdout
-    assert told.count("unrolled, weights shared") == 1
+    reported = CliRunner().invoke(bench, given[:-1], catch_exceptions=False).stdout
+    assert reported.count("unrolled, weights shared") == 1
 
 
 def test_a_wrong_shape_is_reported(folder):

@@ -84,7 +84,7 @@ def test_quarters(quarters):
 
 
 @pytest.mark.parametrize(
-    ("shape", "channels", "told"),
+    ("shape", "channels", "reported"),
     [
         ((20, 4), ["soleus_ipsi", "glmed1_ipsi", "glmed2", "x"], "expected glmed2_ipsi"),
         ((20, 2), None, "expected 3 channels, found 2"),
@@ -92,8 +92,8 @@ def test_quarters(quarters):
         ((2, 2, 20, 3), None, "expected \\[20, channel\\]"),
     ],
 )
-def test_wrong_channels_are_refused(folder, shape, channels, told):
-    with pytest.raises(InputError, match=told):
+def test_wrong_channels_are_refused(folder, shape, channels, reported):
+    with pytest.raises(InputError, match=reported):
         load(folder).refine(np.zeros(shape), channels=channels)
 
 
@@ -158,7 +158,7 @@ def test_wrong_folders_are_reported(tmp_path, folder):
     with pytest.raises(InputError, match=r"export folder with index\.json"):
         load(tmp_path)
     index = json.loads((folder / "index.json").read_text())
-    for change, told in (
+    for change, reported in (
         ({"kind": "x"}, "found something else"),
         ({"format": 2}, "index format 1, found 2"),
         ({"files": []}, "other formats only"),
@@ -166,7 +166,7 @@ def test_wrong_folders_are_reported(tmp_path, folder):
         ({"files": [{"format": "tflite", "file": "gone.tflite"}]}, "no such file"),
     ):
         (tmp_path / "index.json").write_text(json.dumps({**index, **change}))
-        with pytest.raises(InputError, match=told):
+        with pytest.raises(InputError, match=reported):
             load(tmp_path)
 
 
@@ -246,15 +246,15 @@ def test_nothing_heavy_is_imported(folder):
 
 def test_inspect(folder):
     file = str(folder / "glmed1.tflite")
-    told = CliRunner().invoke(inspect, [file])
-    assert told.exit_code == 0, told.output
+    reported = CliRunner().invoke(inspect, [file])
+    assert reported.exit_code == 0, reported.output
     for line in (
         "channels: 2: glmed1_ipsi glmed2_ipsi",
         "muscle glmed1: compared with glmed1_ipsi glmed2_ipsi",
         "licence: CC0-1.0",
         "signature refine: simulated float32 [1, 20, 1] -> refined float32 [1, 20, 1]",
     ):
-        assert line in told.stdout
+        assert line in reported.stdout
     content = json.loads(CliRunner().invoke(inspect, [file, "--json"]).stdout)
     assert content["metadata"]["cohort"] == "walk"
     assert content["operators"] == content["metadata"]["operators"]

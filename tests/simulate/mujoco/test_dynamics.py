@@ -197,18 +197,18 @@ def test_the_command_writes_opensims_format_and_reports_quality(tmp_path):
     arguments = [*written(tmp_path), *OPTIONS, "--rate", "20", "--moments", str(moments)]
     done = CliRunner().invoke(command, [*arguments, "-o", str(out), "--json"])
     assert done.exit_code == 0, done.output
-    told = json.loads(done.stdout)
+    reported = json.loads(done.stdout)
     found = read_storage(out)
     assert found.n_rows == 21
     assert found.labels[80:82] == ("hip_flexion_r_reserve", "hip_adduction_r_reserve")
     assert found.data[:, :80].min() >= LOWEST
     assert found.data[:, :80].max() <= 1
     peaks = np.abs(read_storage(moments).column("ankle_angle_l_moment")).max()
-    ankle = next(row for row in told["reserves"] if row["coordinate"] == "ankle_angle_l")
+    ankle = next(row for row in reported["reserves"] if row["coordinate"] == "ankle_angle_l")
     np.testing.assert_allclose(ankle["moment"], peaks)
     reserve = np.abs(found.column("ankle_angle_l_reserve")).max()
     np.testing.assert_allclose(ankle["reserve"], reserve)
-    assert any("masses of myoLegs multiplied by" in note for note in told["notes"])
+    assert any("masses of myoLegs multiplied by" in note for note in reported["notes"])
     again = CliRunner().invoke(command, [*arguments, "-o", str(out)])
     assert f"{out}: 21 rows, " in again.stdout
 

@@ -214,9 +214,9 @@ class TestDecoder:
         decoder, encoded = decoding
         fed = sequence(random, BATCH, SAMPLES, 2)
         never, always = np.zeros((BATCH, SAMPLES, 1), "f4"), np.ones((BATCH, SAMPLES, 1), "f4")
-        free, told = np.asarray(decoder(*encoded)[0]), np.asarray(decoder(*encoded, fed)[0])
+        free, reported = np.asarray(decoder(*encoded)[0]), np.asarray(decoder(*encoded, fed)[0])
         np.testing.assert_allclose(decoder(*encoded, fed, never)[0], free, atol=1e-6)
-        np.testing.assert_allclose(decoder(*encoded, fed, always)[0], told, atol=1e-5)
+        np.testing.assert_allclose(decoder(*encoded, fed, always)[0], reported, atol=1e-5)
         late = never.copy()
         late[:, 3:] = 1
         mixed = np.asarray(decoder(*encoded, fed, late)[0])
@@ -232,8 +232,8 @@ class TestDecoder:
     def test_described_shapes_are_the_real_ones(self, decoding):
         decoder, encoded = decoding
         described = decoder.compute_output_spec(*map(keras.ops.convert_to_tensor, encoded))
-        for told, real in zip(described, decoder(*encoded), strict=True):
-            assert tuple(told.shape) == tuple(real.shape)
+        for reported, real in zip(described, decoder(*encoded), strict=True):
+            assert tuple(reported.shape) == tuple(real.shape)
 
 
 class TestFeeding:
@@ -242,9 +242,9 @@ class TestFeeding:
         scaling(np.zeros((1, 3, 2), "f4"))
         scaling.set_weights([np.full((3, 2), 0.5), np.array([2.0, 4.0])])
         measured = np.arange(6, dtype="f4").reshape(1, 3, 2)
-        told = PreviousTarget(scaling)(measured)
+        reported = PreviousTarget(scaling)(measured)
         expected = [[[0, 0], [-0.25, 0.125], [0.75, 0.625]]]
-        np.testing.assert_allclose(told, expected, atol=1e-6)
+        np.testing.assert_allclose(reported, expected, atol=1e-6)
 
     @pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.25, 0.5), (0.5, 0.0), (1, 0)])
     def test_schedule_falls_from_1_to_0_at_half_of_training(self, progress, share):
