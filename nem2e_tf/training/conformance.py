@@ -16,7 +16,7 @@ TOLERANCE = 1e-3
 
 
 def trains_many_fits_at_once(trial: Trial) -> None:
-    """Fits that are trained together come out as trained alone, by Keras."""
+    """Fits that are trained together equal fits that Keras trains one by one."""
     if trial.entry.solve is not None:
         raise DoesNotApply("closed forms are not trained")
     import keras

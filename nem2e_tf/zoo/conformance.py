@@ -32,11 +32,11 @@ SMALL = {"units": 4, "n_heads": 2}
 
 
 class NotMet(AssertionError):  # noqa: N818 (a finding)
-    """A check is not met; the message says what was expected and found."""
+    """A check failed; the message states what was expected and found."""
 
 
 class DoesNotApply(Exception):  # noqa: N818 (not an error)
-    """An entry has nothing that a check is about; the message says why."""
+    """A check does not apply to an entry; the message states the reason."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def _close(found: Any, expected: Any, tolerance: float, what: str) -> None:
 
 
 def is_called_by_keyword(trial: Trial) -> None:
-    """The function takes keyword-only arguments, the model's shape first, options with defaults."""
+    """The function takes keyword-only arguments: first the shape of the model, then options."""
     parameters = signature(trial.entry.make).parameters
     first = ", ".join(STRUCTURE)
     expect(
@@ -169,7 +169,7 @@ def is_called_by_keyword(trial: Trial) -> None:
 
 
 def is_described(trial: Trial) -> None:
-    """The docstring says in its first line what the refiner is."""
+    """The first line of the docstring describes the refiner."""
     expect(
         trial.entry.summary.endswith((".", ":")),
         f"expected a sentence as first line of the docstring, found {trial.entry.summary!r}",
@@ -237,7 +237,7 @@ def has_finite_gradients(trial: Trial) -> None:
 
 
 def normalises_inside(trial: Trial) -> None:
-    """Channels in other units make no difference once the model is calibrated to them."""
+    """The units of the channels make no difference: the model normalises its input."""
     if trial.entry.solve is not None:
         raise DoesNotApply("closed forms may keep the units of the simulation")
     x, y, present = data()
@@ -268,7 +268,7 @@ def calibrates_its_normalisation_only(trial: Trial) -> None:
 
 
 def stays_finite(trial: Trial) -> None:
-    """A channel that never changes and a muscle without EMG give finite output."""
+    """A constant channel and a muscle without EMG give finite output."""
     x, y, present = data()
     x[..., 1] = 0.25
     present[:, 1] = False
@@ -315,7 +315,7 @@ def comes_back_from_its_file(trial: Trial) -> None:
 
 
 def has_layers_with_configurations(trial: Trial) -> None:
-    """Every layer can be made anew from its configuration."""
+    """Every layer can be rebuilt from its configuration."""
     import keras
 
     for layer in trial.fitted.layers:
@@ -329,7 +329,7 @@ def has_layers_with_configurations(trial: Trial) -> None:
 
 
 def has_equal_recurrence_forms(trial: Trial) -> None:
-    """Recurrences give the same output as a loop and unrolled."""
+    """Looped and unrolled recurrences give the same output."""
     model = trial.make()
     if not any(hasattr(layer, "form") for layer in all_layers(model)):
         raise DoesNotApply("no recurrence of the zoo")
@@ -355,7 +355,7 @@ def gives_attention_weights(trial: Trial) -> None:
 
 
 def adds_the_mean_pattern(trial: Trial) -> None:
-    """With output residual and a network output of 0, the mean pattern of its rows comes out."""
+    """With output residual, a network output of 0 gives the mean pattern of the training rows."""
     from nem2e_tf.zoo.layers import TargetScaling
 
     if RESIDUAL not in trial.entry.outputs:

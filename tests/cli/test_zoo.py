@@ -50,7 +50,8 @@ def test_check_passes_what_conforms_and_notes_slow_layers(capsys):
     assert called("check", "mine.py:mine") == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1] == "mine: 15 of 15 checks passed"
-    assert "pass  Fits that are trained together come out as trained alone" in printed.out
+    together = "Fits that are trained together equal fits that Keras trains one by one."
+    assert f"pass  {together}" in printed.out
     assert "pass  It exports to a .tflite of builtin operators" in printed.out
     assert "nem2e_tf.zoo.layers.LSTM trains faster than Keras' LSTM" in printed.err
 
@@ -63,5 +64,5 @@ def test_check_names_what_fails(capsys):
     assert failed == ["normalises inside"]
     assert called("check", "mine.py:raw") == 1
     printed = capsys.readouterr().out
-    assert "FAIL  Channels in other units" in printed
+    assert "FAIL  The units of the channels make no difference" in printed
     assert "normalise in the model, with nem2e_tf.zoo.framed_input" in printed
